@@ -1,0 +1,63 @@
+#include <doctest/doctest.h>
+#include <tenon/io/crc32c.hpp>
+
+#include <string>
+
+using namespace tenon;
+
+namespace {
+
+/// Bit by bit, from the definition.
+std::uint32_t by_definition(std::string_view bytes) {
+    std::uint32_t c = 0xffffffffu;
+    for (const char b : bytes) {
+        c ^= static_cast<unsigned char>(b);
+        for (int bit = 0; bit < 8; ++bit) c = c >> 1 ^ (c & 1 ? 0x82f63b78u : 0);
+    }
+    return ~c;
+}
+std::string noise(std::size_t n) {
+    std::string s;
+    for (std::uint32_t x = 12345; s.size() < n;) s += static_cast<char>((x = x * 1664525u + 1013904223u) >> 24);
+    return s;
+}
+
+}  // namespace
+
+TEST_CASE("checksums and masked checksums have the published values") {
+    std::string up, down;
+    for (int i = 0; i < 32; ++i) up += static_cast<char>(i), down += static_cast<char>(31 - i);
+    const struct {
+        std::string bytes;
+        std::uint32_t crc, masked;
+    } rows[] = {{"", 0x00000000, 0xa282ead8},
+                {"a", 0xc1d04330, 0x28e46e78},
+                {"123456789", 0xe3069283, 0xc78ab0e5},
+                {std::string(4, '\0'), 0x48674bc7, 0x3a117ba6},
+                {std::string(32, '\0'), 0x8a9136aa, 0x0fd7fffa},
+                {std::string(32, '\xff'), 0x62a8ab43, 0xf909b029},
+                {up, 0x46dd794e, 0x951f7892},
+                {down, 0x113fdb5c, 0x593b0d57},
+                {std::string("\0\0\x80\x3f", 4), 0xdd54c4ab, 0x2bdaa581}};
+    for (const auto& row : rows) {
+        CHECK(crc32c(row.bytes) == row.crc);
+        CHECK(mask_crc(row.crc) == row.masked);
+        CHECK(unmask_crc(row.masked) == row.crc);
+    }
+}
+
+TEST_CASE("every way of computing gives the definition's value, at every length and alignment") {
+    const auto bytes = noise(30000);
+    for (std::size_t n = 0; n < 30000; n = n < 1700 ? n + 1 : n + 997) {
+        const std::string_view part(bytes.data() + n % 9, n > 9 ? n - 9 : n);
+        const auto want = by_definition(part);
+        CHECK(crc32c(part) == want);
+        CHECK(~detail::crc::by_table(0xffffffffu, reinterpret_cast<const unsigned char*>(part.data()), part.size()) == want);
+    }
+}
+
+TEST_CASE("a checksum is extended piece by piece") {
+    const auto bytes = noise(20000);
+    const auto whole = crc32c(bytes);
+    for (std::size_t cut = 0; cut < bytes.size(); cut += 61) CHECK(extend_crc32c(crc32c({bytes.data(), cut}), bytes.data() + cut, bytes.size() - cut) == whole);
+}
