@@ -1,0 +1,269 @@
+// Protobuf's binary format, over the tables of message.hpp.
+//
+//     message   (tag payload)*
+//     tag       varint: field number << 3 | wire type
+//     payload   0  varint: little endian, 7 bits a byte, at most 10 bytes; negative numbers are sign-extended to 64 bits
+//               1  8 bytes, little endian
+//               2  varint length, then so many bytes: string, bytes, message, packed numbers, map entry {1: key, 2: value}
+//               5  4 bytes, little endian
+//
+// Written as the C++ serializer writes: fields by number, defaults left out, maps in the order of their keys, unknown fields last. Read: either
+// form of repeated numbers; the last of several wins, messages are merged. Groups (wire types 3 and 4) are refused, and so is a known field of another wire type.
+//
+// Source    protobuf.dev/programming-guides/encoding
+#pragma once
+#include "../base/error.hpp"
+#include "message.hpp"
+#include "utf8.hpp"
+
+#include <bit>
+#include <cstring>
+
+namespace tenon::proto {
+
+inline constexpr int max_depth = 100;  ///< of messages in messages, as protobuf has it
+
+namespace detail {
+static_assert(std::endian::native == std::endian::little, "numbers are copied to and from files as they stand");
+
+/// Where a codec is in nested messages, for errors; lives on the stack.
+struct Path {
+    const Path* up;
+    const Message* message;
+    const Field* field = nullptr;
+    std::size_t index = 0;
+
+    std::string text() const {
+        std::string s = up ? up->text() : std::string(message->name.substr(message->name.rfind('.') + 1));
+        if (field) {
+            s.append(".").append(field->name);
+            if (field->presence >= Presence::repeated) s += "[" + std::to_string(index) + "]";
+        }
+        return s;
+    }
+};
+
+template <class T> T load(const void* p) {
+    T v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+template <class T> void store(void* p, T v) { std::memcpy(p, &v, sizeof v); }
+
+inline bool is_number(Kind k) { return k < Kind::string; }
+inline bool is_varint(Kind k) { return k <= Kind::uint64 || k == Kind::boolean || k == Kind::enumeration; }
+inline std::uint32_t wire_type(Kind k) { return is_varint(k) ? 0 : k == Kind::fixed64 || k == Kind::float64 ? 1 : k == Kind::fixed32 || k == Kind::float32 ? 5 : 2; }
+inline std::size_t width(Kind k) { return k == Kind::fixed64 || k == Kind::float64 ? 8 : 4; }
+
+/// The varint that a number in memory is written as.
+inline std::uint64_t load_varint(Kind kind, const void* p) {
+    switch (kind) {
+        case Kind::int64:
+        case Kind::uint64: return load<std::uint64_t>(p);
+        case Kind::uint32: return load<std::uint32_t>(p);
+        case Kind::boolean: return load<std::uint8_t>(p) != 0;
+        default: return static_cast<std::uint64_t>(std::int64_t{load<std::int32_t>(p)});
+    }
+}
+inline void store_varint(Kind kind, void* p, std::uint64_t v) {
+    switch (kind) {
+        case Kind::int64:
+        case Kind::uint64: return store(p, v);
+        case Kind::boolean: return store(p, static_cast<std::uint8_t>(v != 0));
+        default: return store(p, static_cast<std::uint32_t>(v));
+    }
+}
+inline bool is_default(Kind kind, const void* p) {
+    if (is_varint(kind)) return load_varint(kind, p) == 0;
+    if (kind == Kind::message) return false;
+    if (!is_number(kind)) return static_cast<const std::string*>(p)->empty();
+    return width(kind) == 8 ? load<std::uint64_t>(p) == 0 : load<std::uint32_t>(p) == 0;  // by bits: -0.0 is written
+}
+
+class Decoder {
+    const char* const begin_;
+    std::string_view file_;
+
+public:
+    Decoder(std::string_view bytes, std::string_view file) : begin_(bytes.data()), file_(file) {}
+
+    void read(std::string_view bytes, void* into, const Message& table, const Path* up, int depth) const {
+        Path path{up, &table};
+        const char *p = bytes.data(), *const end = p + bytes.size();
+        if (depth > max_depth) fail(path, p, "messages are nested more than " + std::to_string(max_depth) + " deep");
+        bool maps = false;
+        for (std::size_t hint = 0; p < end;) {
+            const char* const start = p;
+            path.field = nullptr;
+            const auto tag = varint(p, end, path);
+            const auto number = tag >> 3, wire = tag & 7;
+            if (number == 0 || number >> 29) fail(path, start, "a field cannot have the number " + std::to_string(number));
+            if (wire != 0 && wire != 1 && wire != 2 && wire != 5) fail(path, start, "field " + std::to_string(number) + " has wire type " + std::to_string(wire));
+            const auto* const field = table.find(static_cast<std::uint32_t>(number), hint);
+            if (!field) {
+                skip(p, end, wire, path);
+                if (auto* const unknown = table.unknown(into)) (*unknown ? **unknown : unknown->emplace()).append(start, p);
+                continue;
+            }
+            path.field = field;
+            maps |= field->presence == Presence::map;
+            if (field->in_oneof) table.choose(into, *field);
+            value(p, end, *field, wire, field->member(into), path, depth);
+        }
+        if (maps) for (const auto& f : table.fields) if (f.presence == Presence::map) f.access->settle(f.member(into));
+    }
+
+private:
+    [[noreturn]] void fail(const Path& path, const char* at, const std::string& what) const {
+        throw FormatError(std::string(file_) + ": " + path.text() + ": " + what + " (byte " + std::to_string(at - begin_) + ")");
+    }
+    std::uint64_t varint(const char*& p, const char* end, const Path& path) const {
+        if (p < end && !(*p & 0x80)) return static_cast<unsigned char>(*p++);
+        std::uint64_t v = 0;
+        const char* const start = p;
+        for (int shift = 0; p < end; shift += 7) {
+            const auto byte = static_cast<std::uint64_t>(static_cast<unsigned char>(*p++));
+            if (shift == 63 && byte > 1) fail(path, start, "a varint exceeds 64 bits");
+            v |= (byte & 0x7F) << shift;
+            if (byte < 0x80) return v;
+        }
+        fail(path, start, "a varint runs past the end");
+    }
+    std::string_view take(const char*& p, const char* end, std::uint64_t n, const Path& path) const {
+        const auto left = static_cast<std::uint64_t>(end - p);
+        if (n > left) fail(path, p, std::to_string(n) + " bytes are announced, " + std::to_string(left) + " are left");
+        const std::string_view s(p, static_cast<std::size_t>(n));
+        p += n;
+        return s;
+    }
+    std::string_view delimited(const char*& p, const char* end, const Path& path) const {
+        const auto n = varint(p, end, path);
+        return take(p, end, n, path);
+    }
+    void skip(const char*& p, const char* end, std::uint64_t wire, const Path& path) const {
+        if (wire == 0) varint(p, end, path);
+        else if (wire == 2) delimited(p, end, path);
+        else take(p, end, wire == 1 ? 8 : 4, path);
+    }
+    void value(const char*& p, const char* end, const Field& f, std::uint64_t wire, void* member, Path& path, int depth) const {
+        const auto& access = *f.access;
+        const bool many = f.presence >= Presence::repeated;
+        if (wire != wire_type(f.kind) && !(wire == 2 && many && is_number(f.kind))) fail(path, p, "wire type " + std::to_string(wire) + " where " + std::to_string(wire_type(f.kind)) + " belongs");
+        if (f.kind == Kind::message) {
+            if (many) path.index = access.view(member).count;
+            const auto inner = delimited(p, end, path);
+            read(inner, access.add(member, 1), f.message(), &path, depth + 1);
+        } else if (!is_number(f.kind)) {
+            const auto text = delimited(p, end, path);
+            if (f.kind == Kind::string && !valid_utf8(text)) fail(path, text.data(), "the text is not UTF-8");
+            *static_cast<std::string*>(access.add(member, 1)) = text;
+        } else if (wire == 2) {
+            packed(delimited(p, end, path), f, member, path);
+        } else if (wire == 0) {
+            const auto v = varint(p, end, path);
+            store_varint(f.kind, access.add(member, 1), v);
+        } else {
+            const auto number = take(p, end, width(f.kind), path);
+            std::memcpy(access.add(member, 1), number.data(), number.size());
+        }
+    }
+    void packed(std::string_view s, const Field& f, void* member, const Path& path) const {
+        const char *p = s.data(), *const end = p + s.size();
+        if (s.empty()) return;
+        if (!is_varint(f.kind)) {
+            if (s.size() % width(f.kind)) fail(path, p, std::to_string(s.size()) + " bytes are no whole number of elements");
+            std::memcpy(f.access->add(member, s.size() / width(f.kind)), p, s.size());
+            return;
+        }
+        // each varint has one byte without the continuation bit: room is made once, and never more than the file has bytes for
+        const auto n = static_cast<std::size_t>(std::count_if(p, end, [](char c) { return !(c & 0x80); }));
+        if (static_cast<unsigned char>(s.back()) >= 0x80) fail(path, end, "a varint runs past the end");
+        auto* to = static_cast<std::byte*>(f.access->add(member, n));
+        for (; p < end; to += f.access->stride) store_varint(f.kind, to, varint(p, end, path));
+    }
+};
+
+/// Writes from the end to the beginning, so that a message's length is known when it is due: one pass, no sizes computed before.
+class Encoder {
+    std::string buffer_;
+    std::size_t begin_ = 0;
+
+public:
+    std::string_view bytes() const { return std::string_view(buffer_).substr(begin_); }
+
+    void write(const void* message, const Message& table) {
+        if (const auto* const unknown = table.unknown(message); unknown && *unknown) put(**unknown);
+        for (auto f = table.fields.rbegin(); f != table.fields.rend(); ++f) {
+            const auto [first, count] = f->elements(message);
+            if (count == 0) continue;
+            if (f->presence == Presence::implicit && is_default(f->kind, first)) continue;
+            const bool packed = f->presence == Presence::repeated && is_number(f->kind);
+            const auto end = size();
+            if (packed && !is_varint(f->kind)) put({reinterpret_cast<const char*>(first), count * f->access->stride});
+            else for (auto i = count; i-- > 0;) element(first + i * f->access->stride, *f, !packed);
+            if (packed) head(*f, 2, size() - end);
+        }
+    }
+
+private:
+    std::size_t size() const { return buffer_.size() - begin_; }
+    char* room(std::size_t n) {
+        if (begin_ < n) {
+            const auto used = size(), grown = std::max<std::size_t>(2 * buffer_.size(), used + n + 256);
+            std::string larger(grown, '\0');
+            std::memcpy(larger.data() + grown - used, buffer_.data() + begin_, used);
+            buffer_ = std::move(larger);
+            begin_ = grown - used;
+        }
+        return buffer_.data() + (begin_ -= n);
+    }
+    void put(std::string_view s) {
+        if (!s.empty()) std::memcpy(room(s.size()), s.data(), s.size());
+    }
+    void varint(std::uint64_t v) {
+        char digits[10];
+        std::size_t n = 0;
+        for (; v >= 0x80; v >>= 7) digits[n++] = static_cast<char>(v | 0x80);
+        digits[n++] = static_cast<char>(v);
+        put({digits, n});
+    }
+    void head(const Field& f, std::uint32_t wire, std::uint64_t length) {
+        if (wire == 2) varint(length);
+        varint(static_cast<std::uint64_t>(f.number) << 3 | wire);
+    }
+    void element(const std::byte* p, const Field& f, bool tagged) {
+        const auto end = size();
+        if (f.kind == Kind::message) write(p, f.message());
+        else if (!is_number(f.kind)) put(*reinterpret_cast<const std::string*>(p));
+        else if (is_varint(f.kind)) varint(load_varint(f.kind, p));
+        else put({reinterpret_cast<const char*>(p), width(f.kind)});
+        if (tagged) head(f, wire_type(f.kind), size() - end);
+    }
+};
+}  // namespace detail
+
+/// The message's bytes, appended to `out`.
+///
+/// Cost      one pass, one copy
+template <class M> void encode(const M& message, std::string& out) {
+    detail::Encoder encoder;
+    encoder.write(&message, message_of<M>());
+    out += encoder.bytes();
+}
+template <class M> std::string encode(const M& message) {
+    std::string out;
+    encode(message, out);
+    return out;
+}
+
+/// The message that `bytes` hold; `name` says in errors where they come from.
+///
+/// Values    no bytes are a message with nothing set
+/// Errors    FormatError "model.meta: MetaGraphDef.graph_def.node[3].attr[0]: 300 bytes are announced, 12 are left (byte 4711)"
+template <class M> M decode(std::string_view bytes, std::string_view name = "message") {
+    M message{};
+    detail::Decoder(bytes, name).read(bytes, &message, message_of<M>(), nullptr, 1);
+    return message;
+}
+
+}  // namespace tenon::proto
