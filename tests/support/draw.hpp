@@ -1,0 +1,26 @@
+// Shapes and numbers for property tests, the same in every run.
+#pragma once
+#include <tenon/tensor/random.hpp>
+
+#include <vector>
+
+namespace tenon::test {
+
+struct Draw {
+    random::Philox philox;
+    explicit Draw(std::int64_t seed) : philox(random::from_seeds(seed, 1)) {}
+
+    std::int64_t below(std::int64_t n) { return philox.next()[0] % n; }
+    std::int64_t between(std::int64_t least, std::int64_t most) { return least + below(most - least + 1); }
+    bool coin() { return below(2) == 1; }
+    /// Uniform in [-0.5, 0.5).
+    template <class T> std::vector<T> numbers(std::int64_t n) {
+        std::vector<T> v(static_cast<std::size_t>(n));
+        random::uniform(philox, v.data(), n);
+        philox.skip(static_cast<std::uint64_t>(n));
+        for (auto& x : v) x -= T(0.5);
+        return v;
+    }
+};
+
+}  // namespace tenon::test

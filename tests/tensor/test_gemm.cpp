@@ -1,0 +1,96 @@
+#include "../support/draw.hpp"
+
+#include <doctest/doctest.h>
+#include <tenon/tensor/gemm.hpp>
+#include <tenon/tensor/tensor.hpp>
+
+#include <cmath>
+#include <limits>
+
+using namespace tenon;
+using test::Draw;
+
+namespace {
+
+template <class T> void compare_with_loops(Draw& draw, std::int64_t m, std::int64_t n, std::int64_t k) {
+    const bool ta = draw.coin(), tb = draw.coin();
+    const std::int64_t as = (ta ? m : k) + draw.below(3), bs = (tb ? k : n) + draw.below(3), cs = n + draw.below(3);
+    const auto a = draw.numbers<T>((ta ? k : m) * as), b = draw.numbers<T>((tb ? n : k) * bs);
+    const auto before = draw.numbers<T>(m * cs);
+    const T alpha = T(draw.below(5)) - T(2);
+    Buffer workspace(gemm::workspace_bytes<T>(m, n, k));
+    auto sum = before, product = before;
+    gemm::add(sum.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, alpha, workspace.data());
+    gemm::multiply(product.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, workspace.data());
+    const double tolerance = std::numeric_limits<T>::epsilon() * (16 + static_cast<double>(k) / 8);
+    double worst = 0;
+    for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = 0; j < cs; ++j) {
+            double s = 0;
+            for (std::int64_t p = 0; p < k && j < n; ++p) s += double(a[std::size_t(ta ? p * as + i : i * as + p)]) * double(b[std::size_t(tb ? j * bs + p : p * bs + j)]);
+            const auto at = static_cast<std::size_t>(i * cs + j);
+            worst = std::max(worst, std::abs(double(sum[at]) - (double(before[at]) + double(alpha) * s)));
+            worst = std::max(worst, std::abs(double(product[at]) - (j < n ? s : double(before[at]))));
+        }
+    INFO("m ", m, ", n ", n, ", k ", k, ", transposed ", ta, " ", tb);
+    CHECK(worst <= tolerance);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a product of any extents, transposes and strides is the sum of its terms", T, float, double) {
+    Draw draw(1);
+    for (int i = 0; i < 300; ++i) {
+        const std::int64_t most = i % 3 == 0 ? 5 : i % 3 == 1 ? 20 : 90;
+        compare_with_loops<T>(draw, draw.below(most), draw.below(most), draw.below(most));
+    }
+    for (int i = 0; i < 60; ++i) {
+        compare_with_loops<T>(draw, 1, draw.below(200), draw.below(200));
+        compare_with_loops<T>(draw, draw.below(200), 1, draw.below(200));
+    }
+    compare_with_loops<T>(draw, 130, 300, 700);
+    compare_with_loops<T>(draw, 3, 1000, 600);
+}
+
+TEST_CASE("a product over no terms is zero, and adding it changes nothing") {
+    std::vector<float> c(6, 7.0f);
+    gemm::add<float>(c.data(), nullptr, false, nullptr, false, 2, 3, 0, 1.0f, nullptr);
+    CHECK(c == std::vector<float>(6, 7.0f));
+    gemm::multiply<float>(c.data(), nullptr, false, nullptr, true, 2, 3, 0, nullptr);
+    CHECK(c == std::vector<float>(6, 0.0f));
+}
+
+TEST_CASE("zero times NaN is NaN in every path") {
+    for (const std::int64_t extent : {1, 2, 9, 40}) {
+        const auto n = static_cast<std::size_t>(extent);
+        std::vector<float> a(n * n, 0.0f), b(n * n, 0.0f), c(n * n);
+        b[0] = std::numeric_limits<float>::quiet_NaN();
+        Buffer workspace(gemm::workspace_bytes<float>(extent, extent, extent));
+        gemm::multiply(c.data(), a.data(), false, b.data(), false, extent, extent, extent, workspace.data());
+        for (std::size_t i = 0; i < n; ++i) CHECK(std::isnan(c[i * n]));
+        if (n > 1) CHECK(c[1] == 0.0f);
+    }
+}
+
+TEST_CASE("a batch is its products one by one, and a factor may serve them all") {
+    Draw draw(2);
+    const auto a = draw.numbers<float>(4 * 3 * 5), b = draw.numbers<float>(5 * 2);
+    std::vector<float> all(4 * 3 * 2), one(3 * 2);
+    gemm::multiply_batch(4, all.data(), a.data(), 15, false, b.data(), 0, false, 3, 2, 5, nullptr);
+    for (int i = 0; i < 4; ++i) {
+        gemm::multiply(one.data(), a.data() + i * 15, false, b.data(), false, 3, 2, 5, nullptr);
+        CHECK(std::equal(one.begin(), one.end(), all.begin() + i * 6));
+    }
+}
+
+TEST_CASE("loops over constant extents agree with the general product") {
+    Draw draw(3);
+    for (const bool ta : {false, true})
+        for (const bool tb : {false, true}) {
+            const auto a = draw.numbers<double>(12), b = draw.numbers<double>(20);
+            std::vector<double> c(15, 1.0), d(15, 1.0);
+            gemm::add_small(c.data(), a.data(), ta, b.data(), tb, 3, 5, 4, 0.5);
+            gemm::add(d.data(), a.data(), ta, b.data(), tb, 3, 5, 4, 0.5, nullptr);
+            for (std::size_t i = 0; i < 15; ++i) CHECK(c[i] == doctest::Approx(d[i]).epsilon(1e-14));
+        }
+}
