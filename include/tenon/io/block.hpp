@@ -1,0 +1,93 @@
+// A block of sorted keys with values, the unit of a table.
+//
+//   entry    varint32 shared | varint32 unshared | varint32 value bytes | key without its first `shared` bytes | value
+//   block    entries | fixed32 offset of each restart | fixed32 number of restarts
+//
+// `shared` counts the bytes that a key has in common with the one before. Every 16th entry restarts: shared is 0 there.
+#pragma once
+#include "../base/error.hpp"
+#include "coding.hpp"
+
+#include <vector>
+
+namespace tenon {
+
+class BlockBuilder {
+    int interval_, since_restart_ = 0;
+    std::string bytes_, last_key_;
+    std::vector<std::uint32_t> restarts_{0};
+
+public:
+    explicit BlockBuilder(int restart_interval = 16) : interval_(restart_interval) {}
+    bool empty() const { return bytes_.empty(); }
+    const std::string& last_key() const { return last_key_; }
+    /// Bytes of the block if it ended here.
+    std::size_t size() const { return bytes_.size() + 4 * restarts_.size() + 4; }
+
+    /// The key is greater than all before.
+    void add(std::string_view key, std::string_view value) {
+        std::size_t shared = 0;
+        if (since_restart_ == interval_) {
+            restarts_.push_back(static_cast<std::uint32_t>(bytes_.size()));
+            since_restart_ = 0;
+        } else if (!empty()) {
+            while (shared < key.size() && shared < last_key_.size() && key[shared] == last_key_[shared]) ++shared;
+        }
+        put_varint(bytes_, shared);
+        put_varint(bytes_, key.size() - shared);
+        put_varint(bytes_, value.size());
+        bytes_ += key.substr(shared);
+        bytes_ += value;
+        last_key_ = key;
+        ++since_restart_;
+    }
+    /// The block; the builder is as new.
+    std::string finish() {
+        for (const auto at : restarts_) put_fixed32(bytes_, at);
+        put_fixed32(bytes_, static_cast<std::uint32_t>(restarts_.size()));
+        auto block = std::move(bytes_);
+        *this = BlockBuilder(interval_);
+        return block;
+    }
+};
+
+/// Calls visit(const std::string& key, std::string_view value) for each entry, in order. `where` begins the message of an error.
+///
+/// Errors    CorruptError unless lengths stay inside the block, keys ascend, and restarts are entries that share nothing; also
+///           if keys are 64 times as long as the block: 16 is the most that this sharing gives, more is made to fill memory
+template <class Visit> void each_entry(std::string_view block, const std::string& where, Visit visit) {
+    const auto corrupt = [&](const char* what) { return CorruptError(where + ": " + what); };
+    auto tail = block.substr(std::max<std::size_t>(block.size(), 4) - 4);
+    const auto count = get_fixed32(tail);
+    if (!count || *count > (block.size() - 4) / 4) throw corrupt("bad block contents: its restarts do not fit");
+    auto entries = block.substr(0, block.size() - 4 - std::size_t{4} * *count);
+    auto restarts = block.substr(entries.size(), std::size_t{4} * *count);
+    const auto end = entries.size();
+    if (*count == 0 && end != 0) throw corrupt("bad block contents: entries but no restart");
+
+    std::string key;
+    std::size_t key_bytes = 0;
+    auto restart = get_fixed32(restarts);
+    for (bool first = true; !entries.empty(); first = false) {
+        const auto offset = end - entries.size();
+        const auto shared = get_varint32(entries), unshared = get_varint32(entries), value_bytes = get_varint32(entries);
+        if (!shared || !unshared || !value_bytes || *shared > key.size() || std::uint64_t{*unshared} + *value_bytes > entries.size())
+            throw corrupt("bad entry in block: its lengths do not fit");
+        if (restart && *restart < offset) throw corrupt("bad block contents: a restart is not at an entry");
+        if (restart && *restart == offset) {
+            if (*shared != 0) throw corrupt("bad entry in block: a restart that is not whole");
+            restart = get_fixed32(restarts);
+        } else if (first) throw corrupt("bad block contents: the first entry is no restart");
+        const auto suffix = entries.substr(0, *unshared);
+        if (!first && suffix <= std::string_view(key).substr(*shared)) throw corrupt("keys do not ascend");
+        key.resize(*shared);
+        key += suffix;
+        if ((key_bytes += key.size()) / 64 > block.size()) throw corrupt("bad block contents: its keys are longer than sharing can make them");
+        const auto value = entries.substr(*unshared, *value_bytes);
+        entries.remove_prefix(std::size_t{*unshared} + *value_bytes);
+        visit(std::as_const(key), value);
+    }
+    if (restart && *restart != 0) throw corrupt("bad block contents: a restart is not at an entry");
+}
+
+}  // namespace tenon
