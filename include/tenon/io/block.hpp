@@ -8,6 +8,7 @@
 #include "../base/error.hpp"
 #include "coding.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace tenon {
