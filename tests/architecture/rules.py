@@ -127,7 +127,7 @@ def no_globals(headers):
 def maps_in_one_file(headers):
     """Eigen maps are made in one file."""
     return [f"{path}:{n}: {line.strip()}" for path, text in headers.items() if path not in MAPS_ARE_MADE_IN
-            for n, line in enumerate(code_of(text).splitlines(), 1) if re.search(r"\bEigen::(Tensor)?Map\b|\busing namespace Eigen\b", line)]
+            for n, line in enumerate(code_of(text).splitlines(), 1) if re.search(r"\bEigen::(Tensor)?Map\b|\busing namespace Eigen\s*;", line)]
 
 
 def json_where_it_is_read(headers):
