@@ -67,6 +67,17 @@ public:
 /// Fields of a file that its reader's table does not know, as they stood: tag and payload. They are written again behind the known ones.
 using Unknown = Box<std::string>;
 
+namespace detail {
+/// Where the last of each key stands, in the order of the keys. Apart from the maps, since sorting is dear to compile.
+template <class K> std::vector<std::size_t> last_of_each(const std::vector<const K*>& keys) {
+    std::vector<std::size_t> order(keys.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return *keys[a] < *keys[b] || (!(*keys[b] < *keys[a]) && a > b); });
+    order.erase(std::unique(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return *keys[a] == *keys[b]; }), order.end());
+    return order;
+}
+}  // namespace detail
+
 /// A map in the order of its keys, so that equal messages have equal bytes. Small, therefore a vector.
 template <class V, class K = std::string> class Map {
 public:
@@ -107,16 +118,15 @@ public:
     const std::vector<Entry>& entries() const { return entries_; }
     /// Sorts; of entries with one key the last wins.
     void settle() {
-        const auto less = [](const Entry& a, const Entry& b) { return a.key < b.key; };
-        if (std::adjacent_find(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return !(a.key < b.key); }) == entries_.end()) return;
-        std::stable_sort(entries_.begin(), entries_.end(), less);
-        std::size_t n = 0;
-        for (std::size_t i = 0; i < entries_.size(); ++i) {
-            if (n && entries_[n - 1].key == entries_[i].key) --n;
-            if (n != i) entries_[n] = std::move(entries_[i]);
-            ++n;
-        }
-        entries_.resize(n);
+        const auto key = [&](std::size_t i) -> const K& { return entries_[i].key; };
+        bool sorted = true;
+        for (std::size_t i = 1; i < entries_.size() && sorted; ++i) sorted = key(i - 1) < key(i);
+        if (sorted) return;
+        std::vector<const K*> keys(entries_.size());
+        for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = &key(i);
+        std::vector<Entry> in_order;
+        for (const auto i : detail::last_of_each(keys)) in_order.push_back(std::move(entries_[i]));
+        entries_ = std::move(in_order);
     }
 
 private:

@@ -13,10 +13,10 @@
 // Source    protobuf.dev/programming-guides/encoding
 #pragma once
 #include "../base/error.hpp"
+#include "coding.hpp"
 #include "message.hpp"
 #include "utf8.hpp"
 
-#include <bit>
 #include <cstring>
 
 namespace tenon::proto {
@@ -119,15 +119,11 @@ private:
     }
     std::uint64_t varint(const char*& p, const char* end, const Path& path) const {
         if (p < end && !(*p & 0x80)) return static_cast<unsigned char>(*p++);
-        std::uint64_t v = 0;
-        const char* const start = p;
-        for (int shift = 0; p < end; shift += 7) {
-            const auto byte = static_cast<std::uint64_t>(static_cast<unsigned char>(*p++));
-            if (shift == 63 && byte > 1) fail(path, start, "a varint exceeds 64 bits");
-            v |= (byte & 0x7F) << shift;
-            if (byte < 0x80) return v;
-        }
-        fail(path, start, "a varint runs past the end");
+        std::string_view rest(p, static_cast<std::size_t>(end - p));
+        const auto v = get_varint(rest);
+        if (!v) fail(path, p, rest.size() < 10 ? "a varint runs past the end" : "a varint exceeds 64 bits");
+        p = rest.data();
+        return *v;
     }
     std::string_view take(const char*& p, const char* end, std::uint64_t n, const Path& path) const {
         const auto left = static_cast<std::uint64_t>(end - p);
@@ -221,11 +217,9 @@ private:
         if (!s.empty()) std::memcpy(room(s.size()), s.data(), s.size());
     }
     void varint(std::uint64_t v) {
-        char digits[10];
-        std::size_t n = 0;
-        for (; v >= 0x80; v >>= 7) digits[n++] = static_cast<char>(v | 0x80);
-        digits[n++] = static_cast<char>(v);
-        put({digits, n});
+        std::string digits;  // short enough to need no memory
+        put_varint(digits, v);
+        put(digits);
     }
     void head(const Field& f, std::uint32_t wire, std::uint64_t length) {
         if (wire == 2) varint(length);
