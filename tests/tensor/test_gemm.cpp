@@ -76,9 +76,10 @@ TEST_CASE("a batch is its products one by one, and a factor may serve them all")
     Draw draw(2);
     const auto a = draw.numbers<float>(4 * 3 * 5), b = draw.numbers<float>(5 * 2);
     std::vector<float> all(4 * 3 * 2), one(3 * 2);
-    gemm::multiply_batch(4, all.data(), a.data(), 15, false, b.data(), 0, false, 3, 2, 5, nullptr);
+    Buffer workspace(gemm::workspace_bytes<float>(3, 2, 5));
+    gemm::multiply_batch(4, all.data(), a.data(), 15, false, b.data(), 0, false, 3, 2, 5, workspace.data());
     for (int i = 0; i < 4; ++i) {
-        gemm::multiply(one.data(), a.data() + i * 15, false, b.data(), false, 3, 2, 5, nullptr);
+        gemm::multiply(one.data(), a.data() + i * 15, false, b.data(), false, 3, 2, 5, workspace.data());
         CHECK(std::equal(one.begin(), one.end(), all.begin() + i * 6));
     }
 }
@@ -88,9 +89,10 @@ TEST_CASE("loops over constant extents agree with the general product") {
     for (const bool ta : {false, true})
         for (const bool tb : {false, true}) {
             const auto a = draw.numbers<double>(12), b = draw.numbers<double>(20);
+            Buffer workspace(gemm::workspace_bytes<double>(3, 5, 4));
             std::vector<double> c(15, 1.0), d(15, 1.0);
             gemm::add_small(c.data(), a.data(), ta, b.data(), tb, 3, 5, 4, 0.5);
-            gemm::add(d.data(), a.data(), ta, b.data(), tb, 3, 5, 4, 0.5, nullptr);
+            gemm::add(d.data(), a.data(), ta, b.data(), tb, 3, 5, 4, 0.5, workspace.data());
             for (std::size_t i = 0; i < 15; ++i) CHECK(c[i] == doctest::Approx(d[i]).epsilon(1e-14));
         }
 }

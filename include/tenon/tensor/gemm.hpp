@@ -2,7 +2,8 @@
 //
 // Eigen's public product asks malloc for its packing buffers above 128 KiB, and the same training step then takes 174 or 331 µs
 // depending on what the process allocated before. So this calls the kernel below it. Four of these per dtype are all the products
-// that any program instantiates, whatever its shapes. Shapes that packing only slows down run as sums of rows or as dot products.
+// that any program instantiates, whatever its shapes.
+// A vector as one factor makes it a sum of rows or a row of dot products, which packing would only slow down.
 #pragma once
 #include "view.hpp"
 
@@ -41,64 +42,32 @@ void add_packed(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int6
         n, m, k, b.data, b.stride, a.data, a.stride, c, 1, c_stride, alpha, packing, nullptr);
 }
 
+template <class T, int order> using Elements = Eigen::internal::const_blas_data_mapper<T, Eigen::Index, order>;
+
 /// c[0..n) += alpha (x[0] b[0][..] + x[1] b[1][..] + ...), where x holds k elements `x_stride` apart.
 template <class T> void add_rows(T* c, std::int64_t n, const T* x, std::int64_t x_stride, std::int64_t k, const T* b, std::int64_t b_stride, T alpha) {
-    using namespace Eigen::internal;
-    using P = typename packet_traits<T>::type;
-    constexpr std::int64_t w = packet_traits<T>::size;
-    const auto add = [&]<int rows>(std::integral_constant<int, rows>, std::int64_t p) {
-        T s[rows];
-        P v[rows];
-        for (int r = 0; r < rows; ++r) s[r] = alpha * x[(p + r) * x_stride], v[r] = pset1<P>(s[r]);
-        std::int64_t j = 0;
-        for (const T* row = b + p * b_stride; j + w <= n; j += w) {
-            P sum = ploadu<P>(c + j);
-            for (int r = 0; r < rows; ++r) sum = pmadd(v[r], ploadu<P>(row + r * b_stride + j), sum);
-            pstoreu(c + j, sum);
-        }
-        for (; j < n; ++j)
-            for (int r = 0; r < rows; ++r) c[j] += s[r] * b[(p + r) * b_stride + j];
-    };
-    std::int64_t p = 0;
-    for (; p + 4 <= k; p += 4) add(std::integral_constant<int, 4>{}, p);
-    for (; p < k; ++p) add(std::integral_constant<int, 1>{}, p);
+    using Rows = Elements<T, Eigen::ColMajor>;
+    using Vector = Elements<T, Eigen::RowMajor>;
+    Eigen::internal::general_matrix_vector_product<Eigen::Index, T, Rows, Eigen::ColMajor, false, T, Vector, false>::run(
+        n, k, Rows(b, b_stride), Vector(x, x_stride), c, 1, alpha);
 }
 
 /// c[j c_stride] += alpha (x . b[j][..]) for j in [0, n), where x holds k elements side by side.
 template <class T> void add_dots(T* c, std::int64_t c_stride, std::int64_t n, const T* x, std::int64_t k, const T* b, std::int64_t b_stride, T alpha) {
-    using namespace Eigen::internal;
-    using P = typename packet_traits<T>::type;
-    constexpr std::int64_t w = packet_traits<T>::size;
-    const auto add = [&]<int rows>(std::integral_constant<int, rows>, std::int64_t j) {
-        P sum[rows];
-        for (int r = 0; r < rows; ++r) sum[r] = pset1<P>(T(0));
-        std::int64_t p = 0;
-        for (const T* row = b + j * b_stride; p + w <= k; p += w) {
-            const P v = ploadu<P>(x + p);
-            for (int r = 0; r < rows; ++r) sum[r] = pmadd(v, ploadu<P>(row + r * b_stride + p), sum[r]);
-        }
-        for (int r = 0; r < rows; ++r) {
-            T s = predux(sum[r]);
-            for (std::int64_t q = p; q < k; ++q) s += x[q] * b[(j + r) * b_stride + q];
-            c[(j + r) * c_stride] += alpha * s;
-        }
-    };
-    std::int64_t j = 0;
-    for (; j + 4 <= n; j += 4) add(std::integral_constant<int, 4>{}, j);
-    for (; j < n; ++j) add(std::integral_constant<int, 1>{}, j);
+    using Rows = Elements<T, Eigen::RowMajor>;
+    using Vector = Elements<T, Eigen::ColMajor>;
+    Eigen::internal::general_matrix_vector_product<Eigen::Index, T, Rows, Eigen::RowMajor, false, T, Vector, false>::run(
+        n, k, Rows(b, b_stride), Vector(x, 1), c, c_stride, alpha);
 }
 
 }  // namespace detail
 
-/// Multiplications up to which a product runs without packing: packing costs more than it saves.
-inline constexpr std::int64_t small = 2048;
-
 /// Bytes, 64-byte aligned, that a product of these extents works in.
 template <class T> std::size_t workspace_bytes(std::int64_t m, std::int64_t n, std::int64_t k) {
-    return m == 0 || n == 0 || m * n * k <= small ? 0 : detail::Packing<T>(m, n, k).bytes();
+    return m == 0 || n == 0 || k == 0 ? 0 : detail::Packing<T>(m, n, k).bytes();
 }
 
-/// The plain loops, for dense factors. Where the extents are constants they are as fast as fixed-size Eigen and compile ten times faster.
+/// The plain loops, for dense factors of constant extents: there they are as fast as fixed-size Eigen and compile ten times faster.
 template <class T> [[gnu::always_inline]] inline void add_small(T* c, const T* a, bool ta, const T* b, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, T alpha) {
     const std::int64_t ai = ta ? 1 : k, ap = ta ? m : 1;
     for (std::int64_t i = 0; i < m; ++i)
@@ -117,18 +86,11 @@ template <class T> [[gnu::always_inline]] inline void add_small(T* c, const T* a
 template <class T>
 void add(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, std::byte* workspace) {
     if (m == 0 || n == 0 || k == 0) return;
-    const std::int64_t a_row = a.transposed ? 1 : a.stride, a_step = a.transposed ? a.stride : 1;    // between elements of op(a)
-    const std::int64_t b_step = b.transposed ? 1 : b.stride;                                         // between elements of a column of op(b)
-    if (n == 1 && !a.transposed && b_step == 1) detail::add_dots(c, c_stride, m, b.data, k, a.data, a.stride, alpha);
+    const std::int64_t a_step = a.transposed ? a.stride : 1, b_step = b.transposed ? 1 : b.stride;  // along k
+    if (m == 1 && !b.transposed) detail::add_rows(c, n, a.data, a_step, k, b.data, b.stride, alpha);
+    else if (m == 1 && a_step == 1) detail::add_dots(c, 1, n, a.data, k, b.data, b.stride, alpha);
+    else if (n == 1 && !a.transposed && b_step == 1) detail::add_dots(c, c_stride, m, b.data, k, a.data, a.stride, alpha);
     else if (n == 1 && a.transposed && c_stride == 1) detail::add_rows(c, m, b.data, b_step, k, a.data, a.stride, alpha);
-    else if ((m == 1 || m * n * k <= small) && !b.transposed)
-        for (std::int64_t i = 0; i < m; ++i) detail::add_rows(c + i * c_stride, n, a.data + i * a_row, a_step, k, b.data, b.stride, alpha);
-    else if ((m == 1 || m * n * k <= small) && a_step == 1)
-        for (std::int64_t i = 0; i < m; ++i) detail::add_dots(c + i * c_stride, 1, n, a.data + i * a_row, k, b.data, b.stride, alpha);
-    else if (m * n * k <= small)
-        for (std::int64_t j = 0; j < n; ++j)  // both transposed, so that columns of c are sums of rows of a
-            for (std::int64_t i = 0; i < m; ++i)
-                for (std::int64_t p = 0; p < k; ++p) c[i * c_stride + j] += alpha * a.data[i + p * a.stride] * b.data[j * b.stride + p];
     else if (a.transposed && b.transposed) detail::add_packed<T, true, true>(c, c_stride, a, b, m, n, k, alpha, workspace);
     else if (a.transposed) detail::add_packed<T, true, false>(c, c_stride, a, b, m, n, k, alpha, workspace);
     else if (b.transposed) detail::add_packed<T, false, true>(c, c_stride, a, b, m, n, k, alpha, workspace);
