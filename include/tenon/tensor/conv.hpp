@@ -1,0 +1,166 @@
+// Two-dimensional convolution and its two gradients, as products with patches.
+//
+//   input   [batch, h.input, w.input, channels]                 NHWC
+//   filter  [h.size, w.size, channels / groups, filters]        HWIO
+//   output  [batch, h.output, w.output, filters]                group g reads and writes the g-th part of the channels and of the filters
+//
+// A patch is what one output position sees, h.size * w.size * channels / groups elements in the filter's order, zeros for padding. Patches are made
+// for some positions at a time, so that they are still in the second-level cache when the product reads them: at a batch of 8 all patches at once
+// are 1.4 times slower. Where the input is its own patches (1x1 windows, windows as large as the input) nothing is copied.
+#pragma once
+#include "gemm.hpp"
+#include "window.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace tenon::conv {
+
+struct Shape {
+    std::int64_t batch = 0;
+    Axis h, w;
+    std::int64_t channels = 0, filters = 0, groups = 1;
+
+    constexpr std::int64_t group_channels() const { return channels / groups; }
+    constexpr std::int64_t group_filters() const { return filters / groups; }
+    constexpr std::int64_t positions() const { return batch * h.output * w.output; }
+    constexpr std::int64_t patch() const { return h.window.size * w.window.size * group_channels(); }
+    constexpr std::int64_t input_size() const { return batch * h.input * w.input * channels; }
+    constexpr std::int64_t filter_size() const { return patch() * filters; }
+    constexpr std::int64_t output_size() const { return positions() * filters; }
+    /// The input's elements are already the patches, `input_stride()` apart.
+    constexpr bool is_its_own_patches() const {
+        const auto pointwise = [](const Axis& a) { return a.window.size == 1 && a.window.stride == 1 && a.window.before == 0 && a.output == a.input; };
+        const auto whole = [](const Axis& a) { return a.window.size == a.input && a.window.dilation == 1 && a.window.before == 0 && a.output == 1; };
+        return (pointwise(h) && pointwise(w)) || (groups == 1 && whole(h) && whole(w));
+    }
+    constexpr std::int64_t input_stride() const { return h.window.size * w.window.size * channels; }
+};
+
+namespace detail {
+
+/// Positions whose patches are made at a time: 512 KiB of them, yet enough for the product to be worth packing the filter.
+template <class T> constexpr std::int64_t block_positions(const Shape& s) {
+    if (s.is_its_own_patches()) return s.positions();
+    const std::int64_t bytes = std::max<std::int64_t>(s.patch() * static_cast<std::int64_t>(sizeof(T)), 1);
+    return std::min(s.positions(), std::max<std::int64_t>(48, (std::int64_t{1} << 19) / bytes));
+}
+template <class T> constexpr std::size_t patch_bytes(const Shape& s) {
+    return s.is_its_own_patches() ? 0 : (static_cast<std::size_t>(block_positions<T>(s) * s.patch()) * sizeof(T) + 63) / 64 * 64;
+}
+
+/// Calls run(y, x, count, patch) for every run of `count` elements that the patches of positions [from, from + count) share with the input:
+/// `x` is where it starts in the input (relative to the group's first channel), `patch` where in the patches; x is negative for padding.
+/// One run is the taps of a filter row where channels and taps lie side by side, a single tap otherwise.
+template <class Run> void for_each_run(const Shape& s, std::int64_t from, std::int64_t count, Run run) {
+    const std::int64_t c = s.group_channels(), row = s.w.window.size * c;
+    const bool side_by_side = s.w.window.dilation == 1 && s.groups == 1;
+    std::int64_t patch = 0, ox = from % s.w.output, oy = from / s.w.output % s.h.output, image = from / s.w.output / s.h.output;
+    for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t first = s.w.first(ox), last = s.w.last(ox);
+        for (std::int64_t ky = 0; ky < s.h.window.size; ++ky, patch += row) {
+            const std::int64_t y = s.h.at(oy, ky);
+            if (y < 0 || y >= s.h.input || first == last) {
+                run(std::int64_t{-1}, patch, row);
+                continue;
+            }
+            const std::int64_t start = ((image * s.h.input + y) * s.w.input + s.w.at(ox, first)) * s.channels;
+            if (first > 0) run(std::int64_t{-1}, patch, first * c);
+            if (side_by_side) run(start, patch + first * c, (last - first) * c);
+            else
+                for (std::int64_t kx = first; kx < last; ++kx) run(start + (kx - first) * s.w.window.dilation * s.channels, patch + kx * c, c);
+            if (last < s.w.window.size) run(std::int64_t{-1}, patch + last * c, (s.w.window.size - last) * c);
+        }
+        if (++ox == s.w.output) {
+            ox = 0;
+            if (++oy == s.h.output) oy = 0, ++image;
+        }
+    }
+}
+
+/// Calls step(group, from, count) for blocks of positions.
+template <class T, class Step> void for_each_block(const Shape& s, Step step) {
+    const std::int64_t block = block_positions<T>(s);
+    for (std::int64_t g = 0; g < s.groups; ++g)
+        for (std::int64_t from = 0; from < s.positions(); from += block) step(g, from, std::min(block, s.positions() - from));
+}
+
+/// The patches of group `g` at positions [from, from + count), made in `memory` if need be.
+template <class T> gemm::Factor<T> patches(const Shape& s, const T* input, std::int64_t g, std::int64_t from, std::int64_t count, std::byte* memory) {
+    input += g * s.group_channels();
+    if (s.is_its_own_patches()) return {input + from * s.input_stride(), s.input_stride()};
+    auto* made = reinterpret_cast<T*>(memory);
+    for_each_run(s, from, count, [=](std::int64_t x, std::int64_t patch, std::int64_t n) {
+        if (x < 0) std::fill_n(made + patch, n, T(0));
+        else std::copy_n(input + x, n, made + patch);
+    });
+    return {made, s.patch()};
+}
+
+template <class T, class Bytes> std::size_t workspace_bytes(const Shape& s, Bytes product) {
+    const std::int64_t block = block_positions<T>(s), rest = block ? s.positions() % block : 0;
+    return patch_bytes<T>(s) + std::max(product(block), product(rest));
+}
+
+}  // namespace detail
+
+/// Bytes of workspace, 64-byte aligned: patches of at most 512 KiB or 48 positions, and the product's packing.
+template <class T> std::size_t forward_workspace_bytes(const Shape& s) {
+    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(block, s.group_filters(), s.patch()); });
+}
+template <class T> std::size_t backprop_input_workspace_bytes(const Shape& s) {
+    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(block, s.patch(), s.group_filters()); });
+}
+template <class T> std::size_t backprop_filter_workspace_bytes(const Shape& s) {
+    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(s.patch(), s.group_filters(), block); });
+}
+
+/// output = input * filter, a cross-correlation: filters are not flipped.
+///
+/// Values    float, double; strides, dilations, paddings and groups of any kind
+/// Cost      2 positions patch filters / groups flops
+/// Source    TensorFlow op Conv2D
+template <class T> void forward(const Shape& s, const T* input, const T* filter, T* output, std::byte* workspace) {
+    const std::int64_t filters = s.group_filters();
+    detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
+        gemm::multiply(output + from * s.filters + g * filters, s.filters, detail::patches(s, input, g, from, count, workspace),
+                       gemm::Factor<T>{filter + g * filters, s.filters}, count, filters, s.patch(), workspace + detail::patch_bytes<T>(s));
+    });
+}
+
+/// The gradient of forward() with respect to `input`, from that of `output`; a transposed convolution by itself.
+///
+/// Cost      as forward(); overlapping patches are added in order of position, so the result is the same in every run
+/// Source    TensorFlow op Conv2DBackpropInput
+template <class T> void backprop_input(const Shape& s, const T* filter, const T* output, T* input, std::byte* workspace) {
+    const std::int64_t filters = s.group_filters();
+    const bool direct = s.is_its_own_patches();
+    if (!direct || s.output_size() == 0) std::fill_n(input, s.input_size(), T(0));
+    detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
+        T* const into = input + g * s.group_channels();
+        T* const made = reinterpret_cast<T*>(workspace);
+        gemm::multiply(direct ? into + from * s.input_stride() : made, direct ? s.input_stride() : s.patch(), gemm::Factor<T>{output + from * s.filters + g * filters, s.filters},
+                       gemm::Factor<T>{filter + g * filters, s.filters, true}, count, s.patch(), filters, workspace + detail::patch_bytes<T>(s));
+        if (direct) return;
+        detail::for_each_run(s, from, count, [=](std::int64_t x, std::int64_t patch, std::int64_t n) {
+            for (std::int64_t i = 0; x >= 0 && i < n; ++i) into[x + i] += made[patch + i];
+        });
+    });
+}
+
+/// The gradient of forward() with respect to `filter`, from that of `output`.
+///
+/// Source    TensorFlow op Conv2DBackpropFilter
+template <class T> void backprop_filter(const Shape& s, const T* input, const T* output, T* filter, std::byte* workspace) {
+    const std::int64_t filters = s.group_filters();
+    std::fill_n(filter, s.filter_size(), T(0));
+    detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
+        auto patches = detail::patches(s, input, g, from, count, workspace);
+        patches.transposed = true;
+        gemm::add(filter + g * filters, s.filters, patches, gemm::Factor<T>{output + from * s.filters + g * filters, s.filters}, s.patch(), filters, count, T(1),
+                  workspace + detail::patch_bytes<T>(s));
+    });
+}
+
+}  // namespace tenon::conv

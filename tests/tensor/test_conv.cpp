@@ -1,0 +1,175 @@
+#include "../support/draw.hpp"
+#include "../support/op_case.hpp"
+
+#include <doctest/doctest.h>
+#include <tenon/tensor/conv.hpp>
+
+using namespace tenon;
+using test::Draw;
+
+namespace {
+
+/// visit(index into the input, the filter, the output) for every product that the convolution sums.
+template <class Visit> void for_each_term(const conv::Shape& s, Visit visit) {
+    for (std::int64_t n = 0; n < s.batch; ++n)
+        for (std::int64_t oy = 0; oy < s.h.output; ++oy)
+            for (std::int64_t ox = 0; ox < s.w.output; ++ox)
+                for (std::int64_t f = 0; f < s.filters; ++f)
+                    for (std::int64_t ky = 0; ky < s.h.window.size; ++ky)
+                        for (std::int64_t kx = 0; kx < s.w.window.size; ++kx)
+                            for (std::int64_t c = 0; c < s.group_channels(); ++c) {
+                                const auto y = s.h.at(oy, ky), x = s.w.at(ox, kx);
+                                if (y < 0 || y >= s.h.input || x < 0 || x >= s.w.input) continue;
+                                const auto channel = f / s.group_filters() * s.group_channels() + c;
+                                visit(static_cast<std::size_t>(((n * s.h.input + y) * s.w.input + x) * s.channels + channel),
+                                      static_cast<std::size_t>(((ky * s.w.window.size + kx) * s.group_channels() + c) * s.filters + f),
+                                      static_cast<std::size_t>(((n * s.h.output + oy) * s.w.output + ox) * s.filters + f));
+                            }
+}
+
+template <class T> double distance(const std::vector<T>& got, const std::vector<double>& want) {
+    double worst = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(got[i]) - want[i]));
+    return worst;
+}
+
+template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
+    const auto input = draw.numbers<T>(s.input_size()), filter = draw.numbers<T>(s.filter_size()), upstream = draw.numbers<T>(s.output_size());
+    std::vector<T> output(upstream.size(), T(7)), d_input(input.size(), T(7)), d_filter(filter.size(), T(7));
+    Buffer workspace(conv::forward_workspace_bytes<T>(s)), workspace_i(conv::backprop_input_workspace_bytes<T>(s)), workspace_f(conv::backprop_filter_workspace_bytes<T>(s));
+    conv::forward(s, input.data(), filter.data(), output.data(), workspace.data());
+    conv::backprop_input(s, filter.data(), upstream.data(), d_input.data(), workspace_i.data());
+    conv::backprop_filter(s, input.data(), upstream.data(), d_filter.data(), workspace_f.data());
+    std::vector<double> want(output.size()), want_i(input.size()), want_f(filter.size());
+    for_each_term(s, [&](std::size_t i, std::size_t f, std::size_t o) {
+        want[o] += double(input[i]) * double(filter[f]);
+        want_i[i] += double(upstream[o]) * double(filter[f]);
+        want_f[f] += double(upstream[o]) * double(input[i]);
+    });
+    INFO("batch ", s.batch, " input ", s.h.input, "x", s.w.input, "x", s.channels, " filter ", s.h.window.size, "x", s.w.window.size, "x", s.filters, " groups ", s.groups, " stride ",
+         s.h.window.stride, " dilation ", s.h.window.dilation);
+    const double tolerance = std::numeric_limits<T>::epsilon() * static_cast<double>(32 + s.patch() / 8 + s.positions() / 8);
+    CHECK(distance(output, want) <= tolerance);
+    CHECK(distance(d_input, want_i) <= tolerance);
+    CHECK(distance(d_filter, want_f) <= tolerance);
+}
+
+conv::Shape shape_of(const test::Json& node, const Dims& input, const Dims& filter) {
+    const auto padding = test::text_attr(node, "padding");
+    const auto strides = test::int_list(node, "strides"), dilations = test::int_list(node, "dilations");
+    auto pads = test::int_list(node, "explicit_paddings");
+    pads.resize(8);
+    const auto p = padding == "SAME" ? Padding::same : padding == "VALID" ? Padding::valid : Padding::explicit_;
+    return {input[0], place(p, input[1], {filter[0], strides[1], dilations[1], pads[2], pads[3]}), place(p, input[2], {filter[1], strides[2], dilations[2], pads[4], pads[5]}),
+            input[3], filter[3], input[3] / filter[2]};
+}
+Dims dims_of(const Tensor& sizes) {
+    Dims d;
+    for (const auto e : sizes.span<std::int32_t>()) d.push(e);
+    return d;
+}
+template <class T> Tensor forward(const conv::Shape& s, const Tensor& input, const Tensor& filter) {
+    Tensor output(input.dtype(), {s.batch, s.h.output, s.w.output, s.filters});
+    Buffer workspace(conv::forward_workspace_bytes<T>(s));
+    conv::forward(s, input.data<T>(), filter.data<T>(), output.data<T>(), workspace.data());
+    return output;
+}
+template <class T> Tensor backprop_input(const conv::Shape& s, const Tensor& filter, const Tensor& upstream) {
+    Tensor input(filter.dtype(), {s.batch, s.h.input, s.w.input, s.channels});
+    Buffer workspace(conv::backprop_input_workspace_bytes<T>(s));
+    conv::backprop_input(s, filter.data<T>(), upstream.data<T>(), input.data<T>(), workspace.data());
+    return input;
+}
+template <class T> Tensor backprop_filter(const conv::Shape& s, const Tensor& input, const Tensor& upstream) {
+    Tensor filter(input.dtype(), {s.h.window.size, s.w.window.size, s.group_channels(), s.filters});
+    Buffer workspace(conv::backprop_filter_workspace_bytes<T>(s));
+    conv::backprop_filter(s, input.data<T>(), upstream.data<T>(), filter.data<T>(), workspace.data());
+    return filter;
+}
+template <class T> void compare_with_tensorflow(const test::Json& c) {
+    const auto input = test::tensor_from(c.at("inputs")[0]), filter = test::tensor_from(c.at("inputs")[1]);
+    const auto s = shape_of(c.at("node"), input.dims(), filter.dims());
+    CHECK(test::difference_in(c, forward<T>(s, input, filter), c.at("outputs")[0]) == "");
+    if (!c.contains("grads")) return;
+    const auto upstream = test::tensor_from(c.at("upstream")[0]);
+    CHECK(test::difference_in(c, backprop_input<T>(s, filter, upstream), c.at("grads")[0]) == "");
+    CHECK(test::difference_in(c, backprop_filter<T>(s, input, upstream), c.at("grads")[1]) == "");
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a convolution of any shape, and its gradients, are the sums of their terms", T, float, double) {
+    Draw draw(6);
+    for (int i = 0; i < 300; ++i) {
+        const auto padding = static_cast<Padding>(draw.below(3));
+        const auto axis = [&] { return place(padding, draw.below(9), {draw.between(1, 4), draw.between(1, 3), draw.between(1, 2), draw.below(3), draw.below(3)}); };
+        conv::Shape s{draw.below(3), axis(), axis(), 0, 0, draw.between(1, 3)};
+        s.channels = s.groups * draw.between(1, 4);
+        s.filters = s.groups * draw.between(1, 4);
+        compare_with_loops<T>(draw, s);
+    }
+}
+
+TEST_CASE("no channels, no filters and no positions give empty or zero results") {
+    Draw draw(7);
+    const auto axis = place(Padding::same, 4, {.size = 3});
+    for (const auto& s : {conv::Shape{2, axis, axis, 0, 3}, conv::Shape{2, axis, axis, 3, 0}, conv::Shape{0, axis, axis, 2, 2}, conv::Shape{2, place(Padding::valid, 2, {.size = 3}), axis, 2, 2}})
+        compare_with_loops<float>(draw, s);
+    const auto pointwise = place(Padding::same, 4, {.size = 1});
+    for (const auto& s : {conv::Shape{2, pointwise, pointwise, 0, 3}, conv::Shape{2, pointwise, pointwise, 3, 0}, conv::Shape{0, pointwise, pointwise, 2, 2}}) compare_with_loops<float>(draw, s);
+}
+
+TEST_CASE("positions beyond one block of patches follow on") {
+    Draw draw(8);
+    const auto axis = place(Padding::same, 13, {.size = 3});
+    compare_with_loops<float>(draw, {2, axis, axis, 130, 5});
+    compare_with_loops<float>(draw, {2, axis, axis, 260, 2, 2});
+}
+
+TEST_CASE("windows of one element and windows of the whole input copy nothing") {
+    Draw draw(9);
+    const auto one = place(Padding::same, 5, {.size = 1}), whole = place(Padding::valid, 5, {.size = 5});
+    CHECK(conv::Shape{2, one, one, 3, 4}.is_its_own_patches());
+    CHECK(conv::Shape{2, whole, whole, 3, 4}.is_its_own_patches());
+    CHECK_FALSE(conv::Shape{2, place(Padding::same, 5, {.size = 1, .stride = 2}), one, 3, 4}.is_its_own_patches());
+    CHECK_FALSE(conv::Shape{2, place(Padding::same, 5, {.size = 5}), whole, 3, 4}.is_its_own_patches());
+    compare_with_loops<double>(draw, {2, one, one, 6, 4});
+    compare_with_loops<double>(draw, {2, one, one, 6, 4, 2});
+    compare_with_loops<double>(draw, {2, whole, whole, 3, 4});
+    compare_with_loops<double>(draw, {2, whole, whole, 4, 4, 2});
+}
+
+TEST_CASE("workspace is bounded, however large the image") {
+    const auto axis = place(Padding::same, 4000, {.size = 3});
+    CHECK(conv::forward_workspace_bytes<float>({8, axis, axis, 64, 64}) < std::size_t{4} << 20);
+}
+
+TEST_CASE("Conv2D and its gradients give TensorFlow's numbers") {
+    int seen = 0;
+    for (const auto& c : test::op_cases("Conv2D")) {
+        if (!c.contains("outputs")) continue;
+        INFO("case ", c.at("name").get<std::string>());
+        if (test::tensor_from(c.at("inputs")[0]).dtype() == DType::float64) compare_with_tensorflow<double>(c);
+        else compare_with_tensorflow<float>(c);
+        ++seen;
+    }
+    CHECK(seen > 10);
+}
+
+TEST_CASE("Conv2DBackpropInput and Conv2DBackpropFilter give TensorFlow's numbers") {
+    for (const auto& c : test::op_cases("Conv2DBackpropInput")) {
+        INFO("case ", c.at("name").get<std::string>());
+        const auto filter = test::tensor_from(c.at("inputs")[1]), output = test::tensor_from(c.at("inputs")[2]);
+        const auto s = shape_of(c.at("node"), dims_of(test::tensor_from(c.at("inputs")[0])), filter.dims());
+        CHECK(test::difference_in(c, backprop_input<float>(s, filter, output), c.at("outputs")[0]) == "");
+        const auto upstream = test::tensor_from(c.at("upstream")[0]);  // its gradients are the other two products
+        CHECK(test::difference_in(c, backprop_filter<float>(s, upstream, output), c.at("grads")[1]) == "");
+        CHECK(test::difference_in(c, forward<float>(s, upstream, filter), c.at("grads")[2]) == "");
+    }
+    for (const auto& c : test::op_cases("Conv2DBackpropFilter")) {
+        INFO("case ", c.at("name").get<std::string>());
+        const auto input = test::tensor_from(c.at("inputs")[0]), output = test::tensor_from(c.at("inputs")[2]);
+        const auto s = shape_of(c.at("node"), input.dims(), dims_of(test::tensor_from(c.at("inputs")[1])));
+        CHECK(test::difference_in(c, backprop_filter<float>(s, input, output), c.at("outputs")[0]) == "");
+    }
+}
