@@ -12,73 +12,15 @@
 //
 // Source    protobuf.dev/programming-guides/encoding
 #pragma once
-#include "../base/error.hpp"
 #include "coding.hpp"
-#include "message.hpp"
 #include "utf8.hpp"
-
-#include <cstring>
+#include "walk.hpp"
 
 namespace tenon::proto {
 
-inline constexpr int max_depth = 100;  ///< of messages in messages, as protobuf has it
-
 namespace detail {
-static_assert(std::endian::native == std::endian::little, "numbers are copied to and from files as they stand");
-
-/// Where a codec is in nested messages, for errors; lives on the stack.
-struct Path {
-    const Path* up;
-    const Message* message;
-    const Field* field = nullptr;
-    std::size_t index = 0;
-
-    std::string text() const {
-        std::string s = up ? up->text() : std::string(message->name.substr(message->name.rfind('.') + 1));
-        if (field) {
-            s.append(".").append(field->name);
-            if (field->presence >= Presence::repeated) s += "[" + std::to_string(index) + "]";
-        }
-        return s;
-    }
-};
-
-template <class T> T load(const void* p) {
-    T v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-}
-template <class T> void store(void* p, T v) { std::memcpy(p, &v, sizeof v); }
-
-inline bool is_number(Kind k) { return k < Kind::string; }
-inline bool is_varint(Kind k) { return k <= Kind::uint64 || k == Kind::boolean || k == Kind::enumeration; }
-inline std::uint32_t wire_type(Kind k) { return is_varint(k) ? 0 : k == Kind::fixed64 || k == Kind::float64 ? 1 : k == Kind::fixed32 || k == Kind::float32 ? 5 : 2; }
-inline std::size_t width(Kind k) { return k == Kind::fixed64 || k == Kind::float64 ? 8 : 4; }
-
-/// The varint that a number in memory is written as.
-inline std::uint64_t load_varint(Kind kind, const void* p) {
-    switch (kind) {
-        case Kind::int64:
-        case Kind::uint64: return load<std::uint64_t>(p);
-        case Kind::uint32: return load<std::uint32_t>(p);
-        case Kind::boolean: return load<std::uint8_t>(p) != 0;
-        default: return static_cast<std::uint64_t>(std::int64_t{load<std::int32_t>(p)});
-    }
-}
-inline void store_varint(Kind kind, void* p, std::uint64_t v) {
-    switch (kind) {
-        case Kind::int64:
-        case Kind::uint64: return store(p, v);
-        case Kind::boolean: return store(p, static_cast<std::uint8_t>(v != 0));
-        default: return store(p, static_cast<std::uint32_t>(v));
-    }
-}
-inline bool is_default(Kind kind, const void* p) {
-    if (is_varint(kind)) return load_varint(kind, p) == 0;
-    if (kind == Kind::message) return false;
-    if (!is_number(kind)) return static_cast<const std::string*>(p)->empty();
-    return width(kind) == 8 ? load<std::uint64_t>(p) == 0 : load<std::uint32_t>(p) == 0;  // by bits: -0.0 is written
-}
+inline std::uint32_t wire_type(Kind k) { return is_varint(k) ? 0 : !is_number(k) ? 2 : is_wide(k) ? 1 : 5; }
+inline std::size_t width(Kind k) { return is_wide(k) ? 8 : 4; }
 
 class Decoder {
     const char* const begin_;
@@ -157,7 +99,7 @@ private:
             packed(delimited(p, end, path), f, member, path);
         } else if (wire == 0) {
             const auto v = varint(p, end, path);
-            store_varint(f.kind, access.add(member, 1), v);
+            store_integer(f.kind, access.add(member, 1), v);
         } else {
             const auto number = take(p, end, width(f.kind), path);
             std::memcpy(access.add(member, 1), number.data(), number.size());
@@ -175,7 +117,7 @@ private:
         const auto n = static_cast<std::size_t>(std::count_if(p, end, [](char c) { return !(c & 0x80); }));
         if (static_cast<unsigned char>(s.back()) >= 0x80) fail(path, end, "a varint runs past the end");
         auto* to = static_cast<std::byte*>(f.access->add(member, n));
-        for (; p < end; to += f.access->stride) store_varint(f.kind, to, varint(p, end, path));
+        for (; p < end; to += f.access->stride) store_integer(f.kind, to, varint(p, end, path));
     }
 };
 
@@ -190,9 +132,9 @@ public:
     void write(const void* message, const Message& table) {
         if (const auto* const unknown = table.unknown(message); unknown && *unknown) put(**unknown);
         for (auto f = table.fields.rbegin(); f != table.fields.rend(); ++f) {
-            const auto [first, count] = f->elements(message);
-            if (count == 0) continue;
-            if (f->presence == Presence::implicit && is_default(f->kind, first)) continue;
+            const auto elements = f->elements(message);
+            if (is_left_out(*f, elements)) continue;
+            const auto [first, count] = elements;
             const bool packed = f->presence == Presence::repeated && is_number(f->kind);
             const auto end = size();
             if (packed && !is_varint(f->kind)) put({reinterpret_cast<const char*>(first), count * f->access->stride});
@@ -228,8 +170,8 @@ private:
     void element(const std::byte* p, const Field& f, bool tagged) {
         const auto end = size();
         if (f.kind == Kind::message) write(p, f.message());
-        else if (!is_number(f.kind)) put(*reinterpret_cast<const std::string*>(p));
-        else if (is_varint(f.kind)) varint(load_varint(f.kind, p));
+        else if (!is_number(f.kind)) put(text_at(p));
+        else if (is_varint(f.kind)) varint(load_integer(f.kind, p));
         else put({reinterpret_cast<const char*>(p), width(f.kind)});
         if (tagged) head(f, wire_type(f.kind), size() - end);
     }
