@@ -1,0 +1,65 @@
+"""What compiling against tenon may cost: the table of budgets, and the programs that are measured."""
+
+# Seconds are CPU seconds of g++ 12 at -O2 on a machine that needs this many for <Eigen/Dense>; a slower machine gets more.
+EIGEN_DENSE_SECONDS = 1.15
+
+# name: (most, unit, what it is)
+BUDGETS = {
+    "include": (1.5, "times", "#include <tenon/tenon.hpp> against #include <Eigen/Dense>"),
+    "typed call": (0.015, "s", "a call of a function of tenon at a further shape"),
+    "pattern": (0.4, "s", "a further pattern of statement, with its gradients"),
+    "pattern text": (40_000, "bytes", "machine code of a further pattern of statement, with its gradients"),
+    "text growth": (1.15, "times", "machine code of the second dozen of patterns against the first"),
+    "20 layers": (10.0, "s", "a network of 20 layers of 20 shapes with its training step"),
+    "20 layers memory": (1000, "MB", "the compiler's peak"),
+    "import": (60.0, "s", "a program that imports a graph and compiles all kernels"),
+    "import memory": (2000, "MB", "the compiler's peak"),
+    "import prebuilt": (4.0, "s", "the same program with the prebuilt kernels"),
+}
+
+INCLUDE = "#include <tenon/tenon.hpp>\nusing namespace tenon;\n"
+UNARY = ["tanh", "exp", "sigmoid", "square"]
+
+
+def layer_calls(n):
+    """`n` functions, each with the same eight calls at shapes of its own."""
+    text = INCLUDE
+    for i in range(n):
+        a, b = 8 + i, 100 + i
+        text += (f"void calls_{i}() {{\n    Placeholder<float, Shape<dyn, {a}>> x{{\"x\"}};\n    Variable<float, Shape<{a}, {b}>> w{{\"w\", constant(0.1f)}};\n"
+                 f"    Variable<float, Shape<{b}>> b{{\"b\", constant(0.1f)}};\n    const auto y = matmul(x, w);\n    const auto z = tanh(y + b);\n    const auto loss = mean(z);\n}}\n")
+    return text
+
+
+CALLS_OF_LAYER = 7  # three sources, matmul, add, tanh, mean
+
+
+def patterns(n):
+    """`n` functions, each with one statement of a shape of tree that no other has, and its gradients."""
+    text = INCLUDE
+    for i in range(n):
+        f, g, h = UNARY[i % 4], UNARY[i // 4 % 4], UNARY[i // 16 % 4]
+        text += (f"void pattern_{i}() {{\n    Variable<float, Shape<16>> a{{\"a\", constant(0.1f)}}, b{{\"b\", constant(0.2f)}}, c{{\"c\", constant(0.3f)}};\n"
+                 f"    const auto y = {f}(a * b + {g}(c)) * {h}(b);\n    const auto [da, db, dc] = gradients(sum(y), a, b, c);\n    static_cast<void>(da), static_cast<void>(db), static_cast<void>(dc);\n}}\n")
+    return text
+
+
+def network(layers):
+    """A chain of dense layers, each of another width, and Adam."""
+    text = INCLUDE + "void network() {\n    Placeholder<float, Shape<dyn, 10>> x{\"x\"};\n    Placeholder<std::int32_t, Shape<dyn>> labels{\"labels\"};\n"
+    previous, width = "x", 10
+    for i in range(layers):
+        text += (f"    Variable<float, Shape<{width}, {width + 1}>> w{i}{{\"w{i}\", constant(0.1f)}};\n    Variable<float, Shape<{width + 1}>> b{i}{{\"b{i}\", constant(0.1f)}};\n"
+                 f"    const auto h{i} = tanh(matmul({previous}, w{i}) + b{i});\n")
+        previous, width = f"h{i}", width + 1
+    return text + f"    const auto loss = mean(sparse_softmax_cross_entropy_with_logits(labels, {previous}));\n    const auto train = Adam{{{{.learning_rate = 1e-3f}}}}.minimize(loss);\n    Session session;\n    static_cast<void>(train);\n}}\n"
+
+
+IMPORT = INCLUDE + """#include <iostream>
+int main() {
+    auto [graph, saver] = import_meta_graph("my_model-1000.meta");
+    Session session{graph};
+    saver.restore(session, latest_checkpoint("./").value());
+    std::cout << session.run("w1:0");
+}
+"""
