@@ -65,7 +65,7 @@ public:
     template <class T> static Tensor of(const Dims& d, std::initializer_list<T> elements) { return of<T>(d, std::span<const T>(elements.begin(), elements.size())); }
     template <class T> static Tensor scalar(const T& value) { return of<T>({}, {value}); }
 
-    explicit operator bool() const { return owner_ != nullptr; }
+    explicit operator bool() const { return dtype_ != DType::invalid; }
     DType dtype() const { return dtype_; }
     const Dims& dims() const { return dims_; }
     std::int64_t size() const { return dims_.size(); }

@@ -1,0 +1,162 @@
+// A graph with names: what is exported, what an import gives, and what a session finds tensors in.
+#pragma once
+#include "node.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace tenon {
+
+/// Everything `roots` need, inputs first. Iterative: graphs are deep.
+inline std::vector<std::shared_ptr<Operation>> topological(std::span<const Output> roots) {
+    struct Visit { std::shared_ptr<Operation> o; std::size_t edge; };
+    std::vector<std::shared_ptr<Operation>> order;
+    std::vector<Visit> stack;
+    std::unordered_set<const Operation*> seen;
+    const auto enter = [&](const std::shared_ptr<Operation>& o) { if (seen.insert(o.get()).second) stack.push_back({o, 0}); };
+    for (const Output& r : roots) {
+        enter(r.operation);
+        while (!stack.empty()) {
+            auto& [o, edge] = stack.back();
+            const auto data = o->inputs.size();
+            if (edge == data + o->controls.size()) {
+                order.push_back(std::move(o));
+                stack.pop_back();
+                continue;
+            }
+            const auto i = edge++;
+            enter(i < data ? o->inputs[i].operation : o->controls[i - data]);
+        }
+    }
+    return order;
+}
+
+namespace detail {
+/// Single-letter edits from one name to another, at most `limit`.
+inline std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0]++;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t change = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return row[b.size()];
+}
+}  // namespace detail
+
+/// Operations by name. Copies share them.
+///
+/// A graph is named by its roots, and everything they reach belongs to it: `Graph graph{loss, train};`. Operations without
+/// a name are given one, as TensorFlow would: "MatMul", "MatMul_1", ...
+///
+/// Errors    NameError, with the nearest names
+class Graph {
+    struct Parts {
+        std::vector<std::shared_ptr<Operation>> operations;  // inputs first
+        std::unordered_map<std::string, std::size_t> by_name;
+        std::vector<Output> roots;
+        std::shared_ptr<const void> origin;  // of an import: what the exporter writes back
+    };
+    std::shared_ptr<Parts> parts_ = std::make_shared<Parts>();
+
+public:
+    Graph() = default;
+    explicit Graph(std::vector<Output> roots) { add(std::move(roots)); }
+    template <class... R> requires(sizeof...(R) > 0 && (std::is_convertible_v<R, Output> && ...)) explicit Graph(const R&... roots) : Graph(std::vector<Output>{Output(roots)...}) {}
+
+    /// Takes in everything that `roots` reach and that is not here yet.
+    void add(std::vector<Output> roots) {
+        Parts& p = *parts_;
+        const auto known = [&](const Operation* o) {
+            const auto at = p.by_name.find(o->name);
+            return at != p.by_name.end() && p.operations[at->second].get() == o;
+        };
+        for (const auto& o : topological(roots)) {
+            if (known(o.get())) continue;
+            std::string base = o->name;
+            if (base.empty() || base.back() == '/') base += o->table->name;
+            std::string name = base;
+            for (int i = 1; p.by_name.contains(name); ++i) name = base + "_" + std::to_string(i);
+            o->name = name;
+            p.by_name.emplace(std::move(name), p.operations.size());
+            p.operations.push_back(o);
+        }
+        for (auto& r : roots) p.roots.push_back(std::move(r));
+    }
+    /// For importers, whose operations have their names; `operations` inputs first.
+    static Graph of_named(std::vector<std::shared_ptr<Operation>> operations, std::shared_ptr<const void> origin) {
+        Graph g;
+        for (auto& o : operations) {
+            g.parts_->by_name.emplace(o->name, g.parts_->operations.size());
+            g.parts_->operations.push_back(std::move(o));
+        }
+        g.parts_->origin = std::move(origin);
+        return g;
+    }
+
+    const std::vector<std::shared_ptr<Operation>>& operations() const { return parts_->operations; }
+    const std::vector<Output>& roots() const { return parts_->roots; }
+    const std::shared_ptr<const void>& origin() const { return parts_->origin; }
+    bool contains(std::string_view name) const { return parts_->by_name.contains(std::string(name)); }
+
+    std::shared_ptr<Operation> get_operation_by_name(std::string_view name) const {
+        const auto at = parts_->by_name.find(std::string(name));
+        if (at == parts_->by_name.end()) throw NameError("[Graph] no operation named '" + std::string(name) + "'" + nearest(name));
+        return parts_->operations[at->second];
+    }
+    /// The tensor "op:1"; "op" is "op:0", or the operation itself if it has no outputs.
+    Output get_tensor_by_name(std::string_view name) const {
+        const auto colon = name.rfind(':');
+        int index = 0;
+        if (colon != std::string_view::npos) {
+            if (colon + 1 == name.size() || name.size() - colon > 6) throw NameError("[Graph] '" + std::string(name) + "' is not the name of a tensor: want 'operation:number'");
+            for (const char c : name.substr(colon + 1)) {
+                if (c < '0' || c > '9') throw NameError("[Graph] '" + std::string(name) + "' is not the name of a tensor: want 'operation:number'");
+                index = 10 * index + (c - '0');
+            }
+        }
+        auto o = get_operation_by_name(name.substr(0, colon));
+        const auto outputs = o->results.size();
+        if (static_cast<std::size_t>(index) >= outputs && (outputs || colon != std::string_view::npos))
+            throw NameError("[Graph] no tensor '" + std::string(name) + "': " + describe(*o) + " has " + std::to_string(outputs) + " outputs");
+        return {std::move(o), index};
+    }
+    /// The same as a typed handle; dtype and what is known of the shape are checked here.
+    ///
+    ///     auto fc7 = graph.get_tensor_by_name<float, Shape<dyn, 4096>>("fc7:0");
+    template <class T, class S = Unranked> Node<T, S> get_tensor_by_name(std::string_view name) const {
+        const Output o = get_tensor_by_name(name);
+        if (o.operation->results.empty()) throw NameError("[Graph] '" + std::string(name) + "' is an operation without outputs");
+        if (o.dtype() != dtype_of<T>) throw TypeError("[Graph] '" + std::string(name) + "' is " + std::string(name_of(o.dtype())) + ", asked for " + std::string(name_of(dtype_of<T>)));
+        if (!compatible(o.dims(), S::dims)) throw ShapeError("[Graph] '" + std::string(name) + "' is " + to_string(o.dims()) + ", asked for " + to_string(S::dims));
+        return Node<T, S>(o);
+    }
+    /// The variables, in the order of the graph.
+    std::vector<Output> variables() const {
+        std::vector<Output> all;
+        for (const auto& o : parts_->operations) if (o->table->is_state) all.push_back({o, 0});
+        return all;
+    }
+
+private:
+    std::string nearest(std::string_view name) const {
+        std::vector<std::pair<std::size_t, std::string_view>> close;
+        for (const auto& o : parts_->operations) {
+            const std::string_view n = o->name;
+            const auto slash = n.rfind('/');
+            const auto d = std::min(detail::distance(name, n), slash == std::string_view::npos ? n.size() : detail::distance(name, n.substr(slash + 1)) + 1);
+            if (d <= std::max<std::size_t>(2, name.size() / 3)) close.emplace_back(d, n);
+        }
+        std::sort(close.begin(), close.end());
+        std::string text;
+        for (std::size_t i = 0; i < std::min<std::size_t>(close.size(), 3); ++i) text += (i ? ", '" : "; the nearest are '") + std::string(close[i].second) + "'";
+        return text;
+    }
+};
+
+}  // namespace tenon

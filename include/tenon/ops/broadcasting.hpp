@@ -1,0 +1,269 @@
+// The way of gradients through broadcasting and reductions, in TensorFlow's own ops: what extents decide is computed by
+// Shape, BroadcastGradientArgs and integer arithmetic, and a plan knows all of it before it runs.
+#pragma once
+#include "cast.hpp"
+#include "elementwise.hpp"
+#include "reduce.hpp"
+#include "shape.hpp"
+#include "source.hpp"
+
+namespace tenon {
+
+/// Gives x the extents that a vector says.
+///
+/// Shapes    x [..], shape [r] -> shape
+/// Gradient  g summed over the axes that were repeated
+/// Cost      none where the reader is elementwise: it broadcasts as it reads
+struct BroadcastTo {
+    Dims shape;
+    static constexpr const char* name = "BroadcastTo";
+    static constexpr int arity = 1, view = 0;
+    static constexpr int broadcasts = 0;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
+    static constexpr auto params = std::tuple(const_input("shape", &BroadcastTo::shape, 1));
+    constexpr Inferred infer(const Dims& x) const {
+        bool fit = x.rank <= shape.rank;
+        for (int i = 1; fit && i <= x.rank; ++i) fit = x[-i] == shape[-i] || x[-i] == 1 || x[-i] == dyn;
+        if (!fit) return reject("[BroadcastTo] ", x, " does not broadcast to ", shape);
+        return shape;
+    }
+    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const { return detail::prepare_elementwise(nullptr, in.first(1), out); }
+    static constexpr bool moves = true;
+    template <class T> void compute(const Call& c) const {
+        detail::each_block<T, T, 1>(c, [&](auto y, auto& x, auto i, auto n) { std::copy_n(x[0].at(i, n), n, y.data()); });
+    }
+    static auto gradient(auto, auto g, auto, auto x) { return std::tuple(sum_to(g, x)); }
+};
+
+/// Over which axes the gradients of a broadcasting op are summed, one list per operand.
+///
+/// Shapes    s0 [r0], s1 [r1] (extents) -> r0 [..], r1 [..] (axes of the result, ascending)
+struct BroadcastGradientArgs {
+    static constexpr const char* name = "BroadcastGradientArgs";
+    static constexpr int arity = 2, outputs = 2;
+    static constexpr bool needs(std::size_t, std::size_t) { return true; }
+    static constexpr bool differentiable = false;
+    struct Axes { std::array<Dims, 2> reduce; };
+    /// TensorFlow lists an axis for both operands where both have 1.
+    static constexpr Axes axes(const Dims& a, const Dims& b) {
+        Axes r;
+        const int rank = std::max(a.rank, b.rank);
+        const auto at = [&](const Dims& d, int i) { return i < rank - d.rank ? std::int64_t{1} : d[i - (rank - d.rank)]; };
+        for (int i = 0; i < rank; ++i) {
+            const auto x = at(a, i), y = at(b, i);
+            if (x == y && x != 1) continue;
+            if (x == 1) r.reduce[0].push(i);
+            if (y == 1) r.reduce[1].push(i);
+        }
+        return r;
+    }
+    Inferred infer_refs(std::span<const Ref> in) const {
+        if (!in[0].data || !in[1].data) return Inferred{Dims{dyn}, Dims{dyn}};
+        Dims a, b;
+        detail::fill(a, in[0]), detail::fill(b, in[1]);
+        if (const auto fit = broadcast(name, a, b); !fit.ok()) return fit;
+        const Axes r = axes(a, b);
+        return Inferred{Dims{r.reduce[0].rank}, Dims{r.reduce[1].rank}};
+    }
+    template <class T> void compute(const Call& c) const {
+        Dims a, b;
+        detail::fill(a, *c.in[0]), detail::fill(b, *c.in[1]);
+        const Axes r = axes(a, b);
+        for (std::size_t o = 0; o < 2; ++o) std::transform(r.reduce[o].begin(), r.reduce[o].end(), c.output<T>(o).data, [](std::int64_t v) { return static_cast<T>(v); });
+    }
+};
+
+/// The sum of tensors of one shape: how contributions to a gradient meet.
+///
+/// Shapes    x [..] each -> [..]
+/// Gradient  g to each
+struct AddN {
+    static constexpr const char* name = "AddN";
+    static constexpr bool variadic = true;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
+    static constexpr Inferred infer(std::span<const Dims> x) {
+        if (x.empty()) return reject("[AddN] has nothing to add");
+        Dims y = x[0];
+        bool fit = true;
+        for (const Dims& d : x) y = merge(y, d, fit);
+        if (!fit) return reject("[AddN] shapes differ: ", x[0], " and ", x[1]);
+        return y;
+    }
+    template <class T> void compute(const Call& c) const {
+        const auto y = c.output<T>(0);
+        const auto n = y.size();
+        std::copy_n(c.input<T>(0).data, n, y.data);
+        for (std::size_t i = 1; i < c.in.size(); ++i) {
+            const T* x = c.input<T>(i).data;
+            for (std::int64_t k = 0; k < n; ++k) y.data[k] = static_cast<T>(y.data[k] + x[k]);
+        }
+    }
+    static std::vector<Output> gradient(auto, auto g, auto, const auto& x) { return std::vector<Output>(x.size(), g); }
+};
+
+/// A tensor of one value.
+///
+/// Shapes    dims [r], value [] -> dims
+/// Gradient  sum(g) to value
+struct Fill {
+    Dims dims;
+    static constexpr const char* name = "Fill";
+    static constexpr int arity = 1;
+    static constexpr bool moves = true;
+    static constexpr int broadcasts = 1;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "index_type", 0}};
+    static constexpr auto params = std::tuple(const_input("dims", &Fill::dims, 0));
+    constexpr Inferred infer(const Dims& value) const {
+        if (value.rank != 0) return reject("[Fill] value is ", value, ", not a scalar");
+        return dims;
+    }
+    template <class T> void compute(const Call& c) const { std::fill_n(c.output<T>(0).data, c.output<T>(0).size(), c.input<T>(1)[0]); }
+    static auto gradient(auto, auto g, auto, auto) { return std::tuple(sum(g)); }
+};
+
+/// The integers of a half-open range.
+///
+/// Shapes    start [], limit [], delta [] -> [ceil((limit - start) / delta)]
+/// Errors    "[Range] delta is 0", "[Range] 3 to 0 in steps of 1 goes the wrong way"
+struct Range {
+    static constexpr const char* name = "Range";
+    static constexpr int arity = 3;
+    static constexpr bool needs(std::size_t, std::size_t) { return true; }
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "Tidx"}};
+    template <class T> static Inferred count(std::span<const Ref> in) {
+        const auto v = [&](std::size_t i) { return *static_cast<const T*>(in[i].data); };
+        const T start = v(0), limit = v(1), delta = v(2);
+        if (delta == T(0)) return reject("[Range] delta is 0");
+        if (delta > T(0) ? start > limit : start < limit)
+            return reject("[Range] ", static_cast<std::int64_t>(start), " to ", static_cast<std::int64_t>(limit), " in steps of ", static_cast<std::int64_t>(delta), " goes the wrong way");
+        if constexpr (std::is_floating_point_v<T>) return Dims{static_cast<std::int64_t>(std::ceil(std::abs((limit - start) / delta)))};
+        else return Dims{delta > 0 ? (std::int64_t{limit} - start + delta - 1) / delta : (std::int64_t{limit} - start + delta + 1) / delta};
+    }
+    Inferred infer_refs(std::span<const Ref> in) const {
+        for (const Ref& r : in) {
+            if (r.dims.ranked() && r.dims.size() != 1) return reject("[Range] bounds are scalars: ", r.dims);
+            if (!r.data) return Dims{dyn};
+        }
+        switch (in[0].dtype) {
+            case DType::int32: return count<std::int32_t>(in);
+            case DType::int64: return count<std::int64_t>(in);
+            case DType::float64: return count<double>(in);
+            default: return count<float>(in);
+        }
+    }
+    template <class T> void compute(const Call& c) const {
+        const auto y = c.output<T>(0);
+        T at = c.input<T>(0)[0];
+        for (std::int64_t i = 0; i < y.size(); ++i, at = static_cast<T>(at + c.input<T>(2)[0])) y[i] = at;
+    }
+    static auto gradient(auto, auto, auto, auto, auto, auto) { return std::tuple(no_gradient{}, no_gradient{}, no_gradient{}); }
+};
+
+/// Interleaves data by index: y[indices[k][i]] = data[k][i]; of equal indices the last wins.
+///
+/// Shapes    indices [..] each, data [.., s] each, all with the same s -> [largest index + 1, s]
+struct DynamicStitch {
+    static constexpr const char* name = "DynamicStitch";
+    static constexpr bool variadic = true, moves = true;
+    static constexpr bool differentiable = false;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
+    static constexpr bool needs(std::size_t i, std::size_t n) { return i < n / 2; }
+    static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
+    Inferred infer_refs(std::span<const Ref> in) const {
+        const std::size_t n = in.size() / 2;
+        if (in.size() % 2 || n == 0) return reject("[DynamicStitch] takes as many indices as data");
+        std::int64_t largest = -1;
+        Dims row = Dims::unranked();
+        for (std::size_t k = 0; k < n; ++k) {
+            if (in[k].dtype != DType::int32) return reject("[DynamicStitch] indices are int32");
+            const Dims &index = in[k].dims, &data = in[n + k].dims;
+            if (!in[k].data || !data.ranked()) return Dims::unranked();
+            if (data.rank < index.rank) return reject("[DynamicStitch] data ", data, " for indices ", index);
+            Dims rest;
+            for (int i = 0; i < data.rank; ++i) {
+                if (i >= index.rank) rest.push(data[i]);
+                else if (data[i] != index[i] && data[i] != dyn) return reject("[DynamicStitch] data ", data, " for indices ", index);
+            }
+            if (row.ranked() && !compatible(row, rest)) return reject("[DynamicStitch] rows differ: ", row, " and ", rest);
+            row = rest;
+            for (std::int64_t i = 0; i < index.size(); ++i) {
+                const auto at = index_at(in[k], i);
+                if (at < 0) return reject("[DynamicStitch] index ", at, " is negative");
+                largest = std::max(largest, at);
+            }
+        }
+        Dims y{largest + 1};
+        for (const auto e : row) y.push(e);
+        return y;
+    }
+    template <class T> void compute(const Call& c) const {
+        const std::size_t n = c.in.size() / 2;
+        const auto y = c.output<T>(0);
+        if (y.size() == 0) return;
+        const auto row = y.size() / y.dims[0];
+        std::fill_n(y.data, y.size(), T());
+        for (std::size_t k = 0; k < n; ++k)
+            for (std::int64_t i = 0; i < c.in[k]->dims.size(); ++i) std::copy_n(c.input<T>(n + k).data + i * row, row, y.data + index_at(*c.in[k], i) * row);
+    }
+};
+
+template <class T> Output shape_tensor(const Node<T>& x) { return make_operation(table_of<ShapeOp, T>(), std::make_shared<ShapeOp>(), {x}); }
+
+template <class T> Node<T> broadcast_like(const Node<T>& x, const Node<T>& like) {
+    if (like.dims().known() && x.dims() == like.dims()) return x;
+    return make<T>(BroadcastTo{}, {x, shape_tensor(like)});
+}
+/// What arrives at an operand that was broadcast, summed over the repeats.
+template <class T> Node<T> sum_to(const Node<T>& g, const Node<T>& a) {
+    const Dims &from = g.dims(), &to = a.dims();
+    if (to.known() && from.known()) {
+        if (from == to) return g;
+        const auto axes = BroadcastGradientArgs::axes(to, from).reduce[0];
+        Sum s;
+        s.axes = axes;
+        return reshape_like(call(RunTime<Sum>{s}, g), a);
+    }
+    bool leading_only = to.ranked() && from.ranked();
+    for (int i = 1; leading_only && i <= to.rank; ++i) leading_only = to[-i] == from[-i] && to[-i] != dyn;
+    if (leading_only) {
+        Sum s;
+        s.axes = all_axes(from.rank - to.rank);
+        return call(RunTime<Sum>{s}, g);
+    }
+    const Output extents = shape_tensor(a);
+    const Output axes = make<std::int32_t>(BroadcastGradientArgs{}, {extents, shape_tensor(g)});
+    return make<T>(Reshape{}, {make<T>(Sum{}, {g, axes}), extents});
+}
+template <class E, std::uint32_t mask, class A> auto sum_to(const Lazy<E, mask>& g, const A&) { return g; }  // kernels sum as they write
+
+template <class T> Output range_of_rank(const Node<T>& x) {
+    if (x.dims().ranked()) return detail::integers(all_axes(x.dims().rank));
+    const Output rank = make_operation(table_of<Rank, T>(), std::make_shared<Rank>(), {x});
+    return make<std::int32_t>(Range{}, {detail::integers(0), rank, detail::integers(1)});
+}
+/// g with x's extents, ones where `axes` reduced it: for axes that only a plan knows.
+template <class T> Node<T> reshape_to_kept(const Node<T>& g, const Node<T>& x, const Output& axes) {
+    const Output rank = make_operation(table_of<Rank, T>(), std::make_shared<Rank>(), {x});
+    const Output all = range_of_rank(x);
+    const Output positive = make<std::int32_t>(FloorMod{}, {make<std::int32_t>(Add{}, {axes, rank}), rank});
+    const Output ones = make<std::int32_t>(Fill{}, {make_operation(table_of<ShapeOp, std::int32_t>(), std::make_shared<ShapeOp>(), {axes}), detail::integers(1)});
+    return make<T>(Reshape{}, {g, make<std::int32_t>(DynamicStitch{}, {all, positive, shape_tensor(x), ones})});
+}
+/// g divided by how many elements of x each element of y stands for.
+template <class T> Node<T> divide_by_ratio(const Node<T>& g, const Node<T>& x, const Node<T>& y) {
+    if (x.dims().known() && y.dims().known()) {
+        const auto ratio = x.dims().size() / std::max<std::int64_t>(y.dims().size(), 1);
+        return make<T>(RealDiv{}, {g, make_const<T>(Tensor::scalar(static_cast<T>(ratio)))});
+    }
+    const auto size = [](const Node<T>& of) { return make_operation(table_of<Size, T>(), std::make_shared<Size>(), {of}); };
+    const Output ratio = make<std::int32_t>(FloorDiv{}, {size(x), make<std::int32_t>(Maximum{}, {size(y), detail::integers(1)})});
+    return make<T>(RealDiv{}, {g, make<T>(Cast{}, {ratio})});
+}
+
+/// Ones of x's shape: where going backward starts.
+template <class T> Node<T> ones_like_shape(const Node<T>& x) {
+    if (x.dims().known() && x.dims().rank == 0) return Node<T>(make_const<T>(Tensor::scalar(T(1))));
+    return make<T>(Fill{}, {shape_tensor(x), make_const<T>(Tensor::scalar(T(1)))});
+}
+
+}  // namespace tenon

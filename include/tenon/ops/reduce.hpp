@@ -1,0 +1,122 @@
+// Reductions over axes: Sum, Mean.
+//
+// Shapes    x [..], axes -> the axes not listed; listed ones stay as 1 if keep_dims
+// Errors    "[Sum] axis 2 is outside [3,4]", "[Sum] axis 0 is listed twice"
+#pragma once
+#include "shape.hpp"
+#include "../tensor/reduce.hpp"
+
+namespace tenon {
+
+constexpr Dims all_axes(int rank) {
+    Dims d;
+    for (int i = 0; i < rank; ++i) d.push(i);
+    return d;
+}
+
+/// What all reductions share. `O::Fold` combines two elements; see tensor/reduce.hpp.
+template <class O> struct Reduction {
+    Dims axes;
+    bool keep_dims = false;
+    static constexpr int arity = 1, view = 0;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
+
+    /// x's extents with 1 where an axis is reduced.
+    constexpr Dims kept(Dims x) const {
+        for (const auto a : axes) x[static_cast<int>(a)] = 1;
+        return x;
+    }
+    constexpr Inferred infer(const Dims& x) const {
+        std::array<bool, max_rank> gone{};
+        for (const auto a : axes) {
+            if (a >= x.rank || a < -x.rank) return reject("[", O::name, "] axis ", a, " is outside ", x);
+            auto& g = gone[static_cast<std::size_t>(a < 0 ? a + x.rank : a)];
+            if (g) return reject("[", O::name, "] axis ", a, " is listed twice");
+            g = true;
+        }
+        Dims y;
+        for (int i = 0; i < x.rank; ++i)
+            if (!gone[static_cast<std::size_t>(i)]) y.push(x[i]);
+            else if (keep_dims) y.push(1);
+        return y;
+    }
+    /// With axes that are not known yet, only a result of as many axes is.
+    Inferred infer_open(std::span<const Dims> x) const { return keep_dims ? Dims::filled(x[0].rank, dyn) : Dims::unranked(); }
+
+    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const>) const {
+        const Ref as_kept{nullptr, kept(in[0]->dims), in[0]->dtype};
+        const Ref* operand[] = {&as_kept};
+        return std::make_shared<Layouts>(operand, 1, in[0]->dims, block);
+    }
+    template <class T> void compute(const Call& c) const {
+        reduce<typename O::template Fold<T>>(c.output<T>(0), c.input<T>(0), *static_cast<const Layouts*>(c.prepared));
+        if constexpr (requires { O::is_mean; }) divide_by_count(c.output<T>(0), c.input<T>(0).size());
+    }
+};
+
+namespace detail {
+/// Something of the reduction's shape with the reduced axes back as ones.
+template <class O, class T> Node<T> with_kept_axes(const RunTime<O>& self, const Node<T>& g, const Node<T>& x) {
+    if (self.op.keep_dims) return g;
+    if (self.complete && x.dims().ranked()) {
+        std::vector<std::int64_t> axes(self.op.axes.begin(), self.op.axes.end());
+        for (auto& a : axes) if (a < 0) a += x.dims().rank;
+        std::sort(axes.begin(), axes.end());
+        Node<T> y = g;
+        for (const auto a : axes) y = call(RunTime<ExpandDims>{ExpandDims{a}}, y);
+        return y;
+    }
+    return reshape_to_kept(g, x, self.at->inputs[1]);
+}
+}  // namespace detail
+
+struct Sum : Reduction<Sum> {
+    static constexpr const char* name = "Sum";
+    static constexpr auto params = std::tuple(const_input("reduction_indices", &Sum::axes, 1), attr("keep_dims", &Sum::keep_dims));
+    template <class T> using Fold = Plus<T>;
+    template <class T> static auto gradient(const RunTime<Sum>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
+        return std::tuple(broadcast_like(detail::with_kept_axes(self, g, x), x));
+    }
+};
+struct Mean : Reduction<Mean> {
+    static constexpr const char* name = "Mean";
+    static constexpr bool is_mean = true;
+    static constexpr auto params = std::tuple(const_input("reduction_indices", &Mean::axes, 1), attr("keep_dims", &Mean::keep_dims));
+    template <class T> using Fold = Plus<T>;
+    template <class T> static auto gradient(const RunTime<Mean>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
+        return std::tuple(broadcast_like(detail::with_kept_axes(self, divide_by_ratio(g, x, y), x), x));
+    }
+};
+
+namespace detail {
+template <class O> consteval O reduction(const Dims& axes, bool keep_dims) {
+    O o;
+    o.axes = axes;
+    o.keep_dims = keep_dims;
+    return o;
+}
+/// Over every axis of a tensor whose rank may only be known when a plan is made.
+template <class O, class T> Node<T> reduce_all(const Node<T>& x, bool keep_dims) {
+    O o;
+    o.keep_dims = keep_dims;
+    if (x.dims().ranked()) {
+        o.axes = all_axes(x.dims().rank);
+        return call(RunTime<O>{o}, x);
+    }
+    return make<T>(o, {x, range_of_rank(x)});
+}
+template <class O, bool keep_dims, std::int64_t... axes, class X> auto reduce_call(X&& x) {
+    constexpr Dims dims = shape_of<X>::dims;
+    if constexpr (sizeof...(axes) > 0 || dims.ranked()) {
+        return call(Constant<reduction<O>(sizeof...(axes) ? Dims{axes...} : all_axes(dims.ranked() ? dims.rank : 0), keep_dims)>{}, std::forward<X>(x));
+    } else {
+        return reduce_all<O>(node(std::forward<X>(x)), keep_dims);
+    }
+}
+}  // namespace detail
+
+/// `sum(x)` over all axes, `sum<0, -1>(x)` over some.
+template <std::int64_t... axes, Operand X> auto sum(X&& x) { return detail::reduce_call<Sum, false, axes...>(std::forward<X>(x)); }
+template <std::int64_t... axes, Operand X> auto mean(X&& x) { return detail::reduce_call<Mean, false, axes...>(std::forward<X>(x)); }
+
+}  // namespace tenon

@@ -1,0 +1,148 @@
+// Extents as tensors, and new extents for the same elements. What only asks for extents is known when a plan is made,
+// keeps nothing alive and costs nothing when it runs.
+#pragma once
+#include "../expr/node.hpp"
+
+namespace tenon {
+
+namespace detail {
+inline Tensor integer_tensor(DType t, const Dims& dims, std::span<const std::int64_t> v) {
+    Tensor y(t, dims);
+    for (std::size_t i = 0; i < v.size(); ++i) {
+        if (t == DType::int64) y.data<std::int64_t>()[i] = v[i];
+        else y.data<std::int32_t>()[i] = static_cast<std::int32_t>(v[i]);
+    }
+    return y;
+}
+}  // namespace detail
+
+/// The extents of x, as a vector.
+///
+/// Shapes    x [..] -> [rank]
+/// Values    int32 or int64
+/// Gradient  none: extents do not depend on elements
+struct ShapeOp {
+    DType out_type = DType::int32;
+    static constexpr const char* name = "Shape";
+    static constexpr int arity = 1;
+    static constexpr bool takes_unranked = true;
+    static constexpr auto params = std::tuple(attr("out_type", &ShapeOp::out_type));
+    template <class T> using result = std::int32_t;
+    DType output_type(int) const { return out_type; }
+    static constexpr Inferred infer(const Dims& x) { return Dims{x.ranked() ? x.rank : dyn}; }
+    static Tensor known(const ShapeOp& op, std::span<const Ref> in) {
+        return in[0].dims.known() ? detail::integer_tensor(op.out_type, {in[0].dims.rank}, {in[0].dims.begin(), in[0].dims.end()}) : Tensor();
+    }
+    static auto gradient(auto, auto, auto, auto) { return std::tuple(no_gradient{}); }
+};
+
+/// How many elements x has.
+///
+/// Shapes    x [..] -> []
+struct Size {
+    DType out_type = DType::int32;
+    static constexpr const char* name = "Size";
+    static constexpr int arity = 1;
+    static constexpr bool takes_unranked = true;
+    static constexpr auto params = std::tuple(attr("out_type", &Size::out_type));
+    template <class T> using result = std::int32_t;
+    DType output_type(int) const { return out_type; }
+    static constexpr Inferred infer(const Dims&) { return Dims{}; }
+    static Tensor known(const Size& op, std::span<const Ref> in) {
+        const std::int64_t n[] = {in[0].dims.size()};
+        return in[0].dims.known() ? detail::integer_tensor(op.out_type, {}, n) : Tensor();
+    }
+    static auto gradient(auto, auto, auto, auto) { return std::tuple(no_gradient{}); }
+};
+
+/// How many axes x has.
+///
+/// Shapes    x [..] -> [] int32
+struct Rank {
+    static constexpr const char* name = "Rank";
+    static constexpr int arity = 1;
+    static constexpr bool takes_unranked = true;
+    template <class T> using result = std::int32_t;
+    static constexpr Inferred infer(const Dims&) { return Dims{}; }
+    static Tensor known(const Rank&, std::span<const Ref> in) {
+        const std::int64_t n[] = {in[0].dims.rank};
+        return in[0].dims.ranked() ? detail::integer_tensor(DType::int32, {}, n) : Tensor();
+    }
+    static auto gradient(auto, auto, auto, auto) { return std::tuple(no_gradient{}); }
+};
+
+/// The same elements, in the same order, with other extents; one of them may be -1: whatever is left.
+///
+/// Shapes    x [..], shape [r] -> shape
+/// Gradient  g, with x's extents
+/// Errors    "[Reshape] [2,3] cannot become [4,2]"
+struct Reshape {
+    Dims shape;
+    static constexpr const char* name = "Reshape";
+    static constexpr int arity = 1, view = 0;
+    static constexpr bool moves = true;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tshape", 1}};
+    static constexpr auto params = std::tuple(const_input("shape", &Reshape::shape, 1));
+    constexpr Inferred infer(const Dims& x) const {
+        Dims y = shape;
+        int open = -1;
+        for (int i = 0; i < y.rank; ++i) {
+            if (y[i] != -1) continue;
+            if (open >= 0) return reject("[Reshape] only one extent may be -1: ", shape);
+            open = i;
+        }
+        const auto n = x.size();
+        if (open < 0) {
+            if (n != dyn && n != y.size()) return reject("[Reshape] ", x, " cannot become ", shape);
+            return y;
+        }
+        if (n == dyn) return y;
+        y[open] = 1;
+        const auto rest = y.size();
+        if (rest == 0 || n % rest) return reject("[Reshape] ", x, " cannot become ", shape);
+        y[open] = n / rest;
+        return y;
+    }
+    template <class T> void compute(const Call& c) const { std::copy_n(c.input<T>(0).data, c.input<T>(0).size(), c.output<T>(0).data); }
+    static auto gradient(auto, auto g, auto, auto x) { return std::tuple(reshape_like(g, x)); }
+};
+
+/// A new axis of one.
+///
+/// Shapes    x [..], dim -> [.., 1, ..]; the new axis is `dim` of the result
+/// Gradient  g, with x's extents
+struct ExpandDims {
+    std::int64_t dim = 0;
+    static constexpr const char* name = "ExpandDims";
+    static constexpr int arity = 1, view = 0;
+    static constexpr bool moves = true;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tdim", 1}};
+    static constexpr auto params = std::tuple(const_input("dim", &ExpandDims::dim, 1));
+    constexpr Inferred infer(const Dims& x) const {
+        const auto at = dim < 0 ? dim + x.rank + 1 : dim;
+        if (at < 0 || at > x.rank) return reject("[ExpandDims] axis ", dim, " is outside ", x);
+        Dims y;
+        for (int i = 0; i <= x.rank; ++i) {
+            if (i == at) y.push(1);
+            if (i < x.rank) y.push(x[i]);
+        }
+        return y;
+    }
+    template <class T> void compute(const Call& c) const { std::copy_n(c.input<T>(0).data, c.input<T>(0).size(), c.output<T>(0).data); }
+    static auto gradient(auto, auto g, auto, auto x) { return std::tuple(reshape_like(g, x)); }
+};
+
+/// The extents of x: [rank] int32.
+template <GraphOperand X> auto shape(const X& x) { return call(Constant<ShapeOp{}>{}, x); }
+/// x with extents that a tensor of the graph gives.
+template <class T, class S, class I, class R> Node<T> reshape(const Node<T, S>& x, const Node<I, R>& extents) { return make<T>(Reshape{}, {x, extents}); }
+/// x with the extents of the template's arguments; one may be dyn: whatever is left.
+template <std::int64_t... N, Operand X> auto reshape(X&& x) { return call(Constant<Reshape{Dims{N...}}>{}, std::forward<X>(x)); }
+template <std::int64_t axis, Operand X> auto expand_dims(X&& x) { return call(Constant<ExpandDims{axis}>{}, std::forward<X>(x)); }
+template <class T, class S> Node<T> reshape_like(const Node<T, S>& x, const Output& like) {
+    if (like.dims().known() && x.dims() == like.dims()) return Node<T>(x);
+    if (like.dims().known()) return call(RunTime<Reshape>{Reshape{like.dims()}}, Node<T>(x));
+    return make<T>(Reshape{}, {x, make_operation(table_of<ShapeOp, T>(), std::make_shared<ShapeOp>(), {like})});
+}
+
+}  // namespace tenon

@@ -1,0 +1,76 @@
+// Where values come from: Placeholder, PlaceholderWithDefault, constants; and NoOp, which gathers operations to run.
+#pragma once
+#include "../expr/node.hpp"
+
+namespace tenon {
+
+/// A tensor that every run is fed.
+///
+/// Shapes    its attribute; an axis may be dyn
+/// Errors    "[Placeholder] 'x' is not fed: float32 [dyn,64]"
+struct PlaceholderOp {
+    Dims shape = Dims::unranked();
+    static constexpr const char* name = "Placeholder";
+    static constexpr int arity = 0;
+    static constexpr bool stateful = true, differentiable = false;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
+    static constexpr auto params = std::tuple(shape_attr("shape", &PlaceholderOp::shape));
+    constexpr Inferred infer() const { return shape; }
+};
+
+/// Its input, unless a run feeds something else.
+struct PlaceholderWithDefault {
+    Dims shape = Dims::unranked();
+    static constexpr const char* name = "PlaceholderWithDefault";
+    static constexpr int arity = 1, view = 0;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
+    static constexpr auto params = std::tuple(shape_attr("shape", &PlaceholderWithDefault::shape));
+    constexpr Inferred infer(const Dims& x) const {
+        if (!compatible(x, shape)) return reject("[", name, "] default ", x, " for a placeholder ", shape);
+        return x;
+    }
+    template <class T> void compute(const Call& c) const { std::copy_n(c.input<T>(0).data, c.input<T>(0).size(), c.output<T>(0).data); }
+    static constexpr bool moves = true;
+    static auto gradient(auto, auto g, auto, auto) { return std::tuple(g); }
+};
+
+/// Computes nothing; what it waits for is run.
+struct NoOp {
+    static constexpr const char* name = "NoOp";
+    static constexpr int arity = 0, outputs = 0;
+    static constexpr bool stateful = true, differentiable = false;
+    static constexpr std::array<TypeAttr, 0> types{};
+    static constexpr Inferred infer() { return Dims{}; }
+};
+
+/// A tensor that every run is fed, of a type and shape that the compiler knows.
+///
+///     Placeholder<float, Shape<dyn, 64>> images{"images"};
+template <class T, class S = Shape<>> struct Placeholder : Node<T, S> {
+    explicit Placeholder(std::string name = {}) : Node<T, S>(make_operation(table_of<PlaceholderOp, T>(), std::make_shared<PlaceholderOp>(PlaceholderOp{S::dims}), {}, std::move(name))) {}
+};
+
+/// A scalar that is part of the graph.
+template <class T> Node<T, Shape<>> constant_scalar(T value) { return Node<T, Shape<>>(make_const<T>(Tensor::scalar(value))); }
+/// A tensor that is part of the graph.
+template <class T, class S = Unranked> Node<T, S> constant_tensor(Tensor value, std::string name = {}) { return Node<T, S>(make_const<T>(std::move(value), std::move(name))); }
+
+/// One operation to run instead of many.
+inline Output group(const std::vector<Output>& run, std::string name = {}) {
+    Output o = make_operation(table_of<NoOp, float>(), std::make_shared<NoOp>(), {}, std::move(name));
+    for (const Output& r : run) if (r) o.operation->controls.push_back(r.operation);
+    return o;
+}
+
+/// A number beside a tensor of the graph is a constant of its type.
+template <class N> concept Number = std::is_arithmetic_v<N>;
+template <GraphOperand A, Number N> auto operator+(A&& a, N s) { return std::forward<A>(a) + constant_scalar(static_cast<value_type_of<A>>(s)); }
+template <GraphOperand A, Number N> auto operator-(A&& a, N s) { return std::forward<A>(a) - constant_scalar(static_cast<value_type_of<A>>(s)); }
+template <GraphOperand A, Number N> auto operator*(A&& a, N s) { return std::forward<A>(a) * constant_scalar(static_cast<value_type_of<A>>(s)); }
+template <GraphOperand A, Number N> auto operator/(A&& a, N s) { return std::forward<A>(a) / constant_scalar(static_cast<value_type_of<A>>(s)); }
+template <GraphOperand A, Number N> auto operator+(N s, A&& a) { return constant_scalar(static_cast<value_type_of<A>>(s)) + std::forward<A>(a); }
+template <GraphOperand A, Number N> auto operator-(N s, A&& a) { return constant_scalar(static_cast<value_type_of<A>>(s)) - std::forward<A>(a); }
+template <GraphOperand A, Number N> auto operator*(N s, A&& a) { return constant_scalar(static_cast<value_type_of<A>>(s)) * std::forward<A>(a); }
+template <GraphOperand A, Number N> auto operator/(N s, A&& a) { return constant_scalar(static_cast<value_type_of<A>>(s)) / std::forward<A>(a); }
+
+}  // namespace tenon
