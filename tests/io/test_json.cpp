@@ -97,6 +97,7 @@ TEST_CASE("numbers are read in every form that protobuf's parsers accept") {
     CHECK(!why(R"({"f": 1e39})").empty());
     CHECK(!why(R"({"d": 1e400})").empty());
     CHECK(!why(R"({"f": NaN})").empty());
+    CHECK(!why(R"({"f": "inf"})").empty());
     CHECK(!why(R"({"f": .5})").empty());
     CHECK(!why(R"({"f": 1.})").empty());
     CHECK(!why(R"({"flag": 1})").empty());

@@ -229,7 +229,7 @@ private:
         if (f.kind == Kind::bytes) {
             if (!decode_base64(text, *static_cast<std::string*>(to))) fail(path, "the string is not base64");
         } else if (f.kind == Kind::float32 || f.kind == Kind::float64) {
-            if (!(quoted && special(f.kind, text, to)) && !parse_float(f.kind, text, to)) fail(path, text + " is no " + (f.kind == Kind::float32 ? "float" : "double"));
+            if (!(quoted && special(f.kind, text, to)) && (text.find_first_of("nN") != text.npos || !parse_float(f.kind, text, to))) fail(path, text + " is no " + (f.kind == Kind::float32 ? "float" : "double"));
         } else if (!(f.kind == Kind::enumeration && quoted ? parse_enumerator(f, text, to) : integer(f.kind, text, to))) {
             fail(path, text + " is no " + (f.kind == Kind::enumeration ? "enumerator" : is_unsigned(f.kind) ? is_wide(f.kind) ? "uint64" : "uint32" : is_wide(f.kind) ? "int64" : "int32"));
         }

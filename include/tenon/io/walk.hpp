@@ -75,12 +75,13 @@ inline void put_integer(std::string& out, Kind kind, const void* p) {
     const auto end = is_unsigned(kind) ? std::to_chars(digits, digits + sizeof digits, v) : std::to_chars(digits, digits + sizeof digits, static_cast<std::int64_t>(v));
     out.append(digits, end.ptr);
 }
-/// The shortest digits that are read back as the same finite number, and look like a float: "10000.0", "-0.0", "1e-05".
+/// The shortest digits that are read back as the same finite number, in Python's form: "10000.0", "-0.0", "1e-05", "1e+16".
 template <class T> void put_finite(std::string& out, T v) {
     char digits[40];
-    const std::string_view text(digits, std::to_chars(digits, digits + sizeof digits, v).ptr);
+    const bool plain = v == 0 || (std::abs(v) >= T(1e-4) && std::abs(v) < T(1e16));
+    const std::string_view text(digits, std::to_chars(digits, digits + sizeof digits, v, plain ? std::chars_format::fixed : std::chars_format::scientific).ptr);
     out += text;
-    if (text.find_first_of(".e") == text.npos) out += ".0";
+    if (plain && text.find('.') == text.npos) out += ".0";
 }
 /// The infinities and NaN are spelled by each format.
 inline void put_float(std::string& out, Kind kind, const void* p, std::string_view infinity, std::string_view nan) {
