@@ -4,11 +4,15 @@
 
 namespace tenon::test {
 
-inline std::vector<Json> op_cases(const std::string& op) {
-    const auto file = load_json(golden("ops", op + ".json"));
+inline std::vector<Json> cases_in(const std::string& path) {
+    const auto file = load_json(path);
     const auto& cases = file.at("cases");
     return {cases.begin(), cases.end()};
 }
+/// The cases of tests/data/golden/ops/<op>.json.
+inline std::vector<Json> op_cases(const std::string& op) { return cases_in(golden("ops", op + ".json")); }
+/// The cases of tests/data/kernels/<op>.json.
+inline std::vector<Json> kernel_cases(const std::string& op) { return cases_in(std::string(TENON_TEST_DATA) + "/kernels/" + op + ".json"); }
 inline std::vector<std::int64_t> int_list(const Json& node, const std::string& attr) {
     std::vector<std::int64_t> list;
     if (const auto& l = node.at("attr").at(attr).at("list"); l.contains("i"))

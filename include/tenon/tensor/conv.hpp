@@ -9,6 +9,7 @@
 // are 1.4 times slower. Where the input is its own patches (1x1 windows, windows as large as the input) nothing is copied.
 #pragma once
 #include "gemm.hpp"
+#include "lanes.hpp"
 #include "window.hpp"
 
 #include <algorithm>
@@ -92,8 +93,10 @@ template <class T> gemm::Factor<T> patches(const Shape& s, const T* input, std::
     if (s.is_its_own_patches()) return {input + from * s.input_stride(), s.input_stride()};
     auto* made = reinterpret_cast<T*>(memory);
     for_each_run(s, from, count, [=](std::int64_t x, std::int64_t patch, std::int64_t n) {
-        if (x < 0) std::fill_n(made + patch, n, T(0));
-        else std::copy_n(input + x, n, made + patch);
+        T* const to = made + patch;
+        if (x < 0) std::fill_n(to, n, T(0));
+        else if (n > 16) std::copy_n(input + x, n, to);
+        else for (std::int64_t i = 0; i < n; ++i) to[i] = input[x + i];  // not worth a call of memcpy
     });
     return {made, s.patch()};
 }
@@ -144,7 +147,7 @@ template <class T> void backprop_input(const Shape& s, const T* filter, const T*
                        gemm::Factor<T>{filter + g * filters, s.filters, true}, count, s.patch(), filters, workspace + detail::patch_bytes<T>(s));
         if (direct) return;
         detail::for_each_run(s, from, count, [=](std::int64_t x, std::int64_t patch, std::int64_t n) {
-            for (std::int64_t i = 0; x >= 0 && i < n; ++i) into[x + i] += made[patch + i];
+            if (x >= 0) for_each_lane(n, [to = into + x, from = made + patch](std::int64_t i) { to[i] += from[i]; });
         });
     });
 }
