@@ -8,7 +8,7 @@ BUDGETS = {
     "include": (1.5, "times", "#include <tenon/tenon.hpp> against #include <Eigen/Dense>"),
     "typed call": (0.015, "s", "a call of a function of tenon at a further shape"),
     "pattern": (0.4, "s", "a further pattern of statement, with its gradients"),
-    "pattern text": (40_000, "bytes", "machine code of a further pattern of statement, with its gradients"),
+    "pattern text": (20_000, "bytes", "machine code of a further pattern of statement, with its gradients"),
     "text growth": (1.15, "times", "machine code of the second dozen of patterns against the first"),
     "20 layers": (10.0, "s", "a network of 20 layers of 20 shapes with its training step"),
     "20 layers memory": (1000, "MB", "the compiler's peak"),
