@@ -55,6 +55,19 @@ TEST_CASE("a draft is not seen before it is published, and leaves nothing if it 
     CHECK(dir.listing() == "f");
 }
 
+TEST_CASE("pieces of any size stand in a draft in their order") {
+    Scratch dir;
+    Draft draft(dir / "f");
+    std::string all;
+    for (const std::size_t n : {1u, 300000u, 2u, 262144u, 262143u, 0u, 262143u, 900000u, 5u, 2000000u, 7u}) {
+        const std::string piece(n, static_cast<char>('a' + n % 26));
+        draft.append(piece);
+        all += piece;
+    }
+    draft.publish();
+    CHECK((read_file(dir / "f") == all));
+}
+
 TEST_CASE("a draft that is moved is published once") {
     Scratch dir;
     std::vector<Draft> drafts;

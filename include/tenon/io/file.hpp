@@ -199,17 +199,27 @@ class Draft {
 public:
     explicit Draft(std::string path) : path_(std::move(path)), file_(File::create(temporary_name(path_))) {}
     Draft(Draft&& d) noexcept : path_(std::move(d.path_)), file_(std::move(d.file_)), staged_(std::move(d.staged_)), size_(d.size_), open_(d.open_), published_(std::exchange(d.published_, true)) {}
-    Draft& operator=(Draft&&) = delete;
+    Draft& operator=(Draft&& d) noexcept {
+        std::swap(path_, d.path_);
+        std::swap(file_, d.file_);
+        std::swap(staged_, d.staged_);
+        std::swap(size_, d.size_);
+        std::swap(open_, d.open_);
+        std::swap(published_, d.published_);
+        return *this;
+    }
     ~Draft() {
         if (!published_) ::unlink(file_.path().c_str());
     }
 
     const std::string& path() const { return path_; }
+    void rename(std::string path) { path_ = std::move(path); }  ///< what it shall be called
     std::uint64_t size() const { return size_; }
 
     void append(const void* bytes, std::size_t n) {
-        if (staged_.size() + n > staged_bytes) flush();
-        if (n >= staged_bytes / 4) file_.write(bytes, n);
+        const bool direct = n >= staged_bytes / 4;
+        if (direct || staged_.size() + n > staged_bytes) flush();
+        if (direct) file_.write(bytes, n);
         else staged_.append(static_cast<const char*>(bytes), n);
         size_ += n;
     }

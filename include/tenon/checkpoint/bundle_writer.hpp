@@ -1,0 +1,184 @@
+// Writes a checkpoint P: the bytes that TensorFlow would write for the same tensors in the same order.
+//
+//   P.data-00000-of-00001   tensors in the order in which they are added, without gaps
+//   P.index                 bundle_index.hpp
+//
+// Both are written under other names and made durable, then renamed, the index last: P exists when its index does.
+#pragma once
+#include "bundle_index.hpp"
+#include "tensor_bytes.hpp"
+
+#include <map>
+
+namespace tenon {
+
+struct BundleOptions {
+    std::uint32_t shards = 1;     ///< data files; those without tensors are not made
+    std::uint64_t alignment = 1;  ///< of each tensor's offset in its file
+};
+
+/// Adds tensors one by one; nothing is seen before `finish`, and nothing is left without it.
+///
+/// Values    every dtype but resource and variant; names of any bytes that begin with other than 0
+/// Errors    NameError for a name that is empty, or there already; UnsupportedError for a dtype; FileError. A tensor refused is not added
+///
+///     BundleWriter writer("model-1000");
+///     writer.add("w", w);
+///     writer.finish();
+class BundleWriter {
+    static constexpr std::size_t piece_bytes = 256u << 10;  // fits L2, so that a piece is summed and copied while it is there
+    static constexpr std::size_t large_bytes = 1u << 20;
+
+    std::string prefix_;
+    BundleOptions options_;
+    std::vector<Draft> data_;
+    std::vector<bool> used_;
+    std::map<std::string, proto::BundleEntryProto, std::less<>> entries_;
+    bool finished_ = false;
+
+    void check_name(std::string_view name) const {
+        if (name.empty() || name.front() == '\0') throw NameError(prefix_ + ": a tensor's name cannot be empty or begin with a zero byte");
+    }
+    void check_new(std::string_view key, std::string_view name) const {
+        if (finished_) throw ValueError(prefix_ + ": the checkpoint is finished");
+        if (entries_.contains(key)) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
+    }
+    Draft& data(std::uint32_t shard) {
+        if (shard >= options_.shards) throw ValueError(prefix_ + ": there is no shard " + std::to_string(shard) + " of " + std::to_string(options_.shards));
+        used_[shard] = true;
+        return data_[shard];
+    }
+    static proto::BundleEntryProto described(DType t, const Extents& shape) {
+        proto::BundleEntryProto e{.dtype = t};
+        for (const auto n : shape) e.shape.dim.push_back({.size = n});
+        return e;
+    }
+    void store(std::string key, proto::BundleEntryProto e, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
+        e.shard_id = static_cast<std::int32_t>(shard);
+        e.offset = static_cast<std::int64_t>(offset);
+        e.size = static_cast<std::int64_t>(file.size() - offset);
+        e.crc32c = mask_crc(crc);
+        entries_.emplace(std::move(key), std::move(e));
+    }
+    void align(Draft& file) const {
+        if (const auto beyond = file.size() % options_.alignment) file.append(std::string(options_.alignment - beyond, '\0'));
+    }
+    void append_bytes(std::string key, DType t, const Extents& shape, std::span<const std::byte> bytes, std::uint32_t shard) {
+        auto& file = data(shard);
+        const auto offset = file.size();
+        if (bytes.size() >= large_bytes) file.reserve(bytes.size());
+        std::uint32_t crc = 0;
+        for (auto rest = bytes; !rest.empty();) {
+            const auto piece = rest.first(std::min(rest.size(), piece_bytes));
+            crc = extend_crc32c(crc, piece.data(), piece.size());
+            file.append(piece.data(), piece.size());
+            rest = rest.subspan(piece.size());
+        }
+        store(std::move(key), described(t, shape), file, shard, offset, crc);
+        align(file);
+    }
+    void append_strings(std::string key, const Extents& shape, std::span<const std::string> strings, std::uint32_t shard) {
+        auto& file = data(shard);
+        const auto offset = file.size();
+        std::uint32_t crc = 0;
+        file.append(detail::encode_lengths(strings, crc));
+        for (const auto& s : strings) {
+            crc = extend_crc32c(crc, s);
+            file.append(s);
+        }
+        store(std::move(key), described(DType::string, shape), file, shard, offset, crc);
+        align(file);
+    }
+    void append(std::string key, const Tensor& t, std::uint32_t shard) {
+        const auto shape = extents_of(t.dims());
+        if (t.dtype() == DType::string) append_strings(std::move(key), shape, t.span<std::string>(), shard);
+        else append_bytes(std::move(key), t.dtype(), shape, {t.raw(), t.bytes()}, shard);
+    }
+    void check_dtype(DType t, std::string_view name) const {
+        if (t != DType::string && (!detail::is_dtype(t) || file_bytes_of(t) == 0)) throw UnsupportedError(prefix_ + ": " + std::string(name) + ": elements of type " + std::string(name_of(t)) + " cannot be saved");
+    }
+    /// Numbers for the data files that hold something, in their order.
+    std::uint32_t renumber() {
+        std::vector<std::int32_t> number(options_.shards);
+        std::int32_t next = 0;
+        for (std::uint32_t s = 0; s < options_.shards; ++s) number[s] = used_[s] || options_.shards == 1 ? next++ : -1;
+        if (next == 0) number[0] = next++;
+        for (auto& [key, e] : entries_) e.shard_id = number[static_cast<std::size_t>(e.shard_id)];
+        for (std::uint32_t s = options_.shards; s-- > 0;) {
+            if (number[s] < 0) data_.erase(data_.begin() + s);
+            else data_[s].rename(data_name(prefix_, static_cast<std::uint32_t>(number[s]), static_cast<std::uint32_t>(next)));
+        }
+        return static_cast<std::uint32_t>(next);
+    }
+
+public:
+    explicit BundleWriter(std::string prefix, const BundleOptions& options = {}) : prefix_(std::move(prefix)), options_(options), used_(options.shards) {
+        if (options.shards < 1 || options.alignment < 1) throw ValueError(prefix_ + ": shards and alignment are at least 1");
+        if (const auto directory = directory_of(prefix_); !directory.empty()) make_directory(directory);
+        for (std::uint32_t s = 0; s < options.shards; ++s) data_.emplace_back(data_name(prefix_, s, options.shards));
+    }
+
+    void add(std::string_view name, const Tensor& t, std::uint32_t shard = 0) {
+        check_name(name);
+        check_new(name, name);
+        check_dtype(t.dtype(), name);
+        append(std::string(name), t, shard);
+    }
+    /// Elements of a number type as the bytes they have in a file: for shapes that no Tensor has.
+    void add(std::string_view name, DType t, const Extents& shape, std::span<const std::byte> bytes, std::uint32_t shard = 0) {
+        check_name(name);
+        check_new(name, name);
+        check_dtype(t, name);
+        const auto n = static_cast<std::size_t>(detail::elements_of(shape));
+        if (t == DType::string || bytes.size() != n * file_bytes_of(t))
+            throw ShapeError(prefix_ + ": " + std::string(name) + ": " + std::to_string(bytes.size()) + " bytes are not " + to_string(shape) + " elements of type " + std::string(name_of(t)));
+        append_bytes(std::string(name), t, shape, bytes, shard);
+    }
+    /// A part of the tensor `name`, whose shape as a whole is `shape`. A part that is everything is the tensor itself.
+    ///
+    /// Errors    ShapeError if the part does not fit, or `shape` is another than before; TypeError for another dtype than before
+    void add_slice(std::string_view name, const Extents& shape, const TensorSlice& slice, const Tensor& t, std::uint32_t shard = 0) {
+        check_name(name);
+        check_dtype(t.dtype(), name);
+        const auto part = slice.within(shape).extents();
+        if (part != extents_of(t.dims()))
+            throw ShapeError(prefix_ + ": " + std::string(name) + ": the slice " + slice.text() + " of " + to_string(shape) + " is " + to_string(part) + ", the tensor is " + to_string(t.dims()));
+        if (part == shape) return add(name, t, shard);
+        auto key = slice.key(name);
+        check_new(key, std::string(name) + " (" + slice.text() + ")");
+        auto whole = entries_.find(name);
+        if (whole != entries_.end()) {
+            if (whole->second.slices.empty()) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
+            const auto before = detail::stored_shape(whole->second.shape, prefix_);
+            if (before != shape) throw ShapeError(prefix_ + ": " + std::string(name) + ": parts of " + to_string(before) + " and of " + to_string(shape));
+            if (whole->second.dtype != t.dtype()) throw TypeError(prefix_ + ": " + std::string(name) + ": parts of " + std::string(name_of(whole->second.dtype)) + " and of " + std::string(name_of(t.dtype())));
+        }
+        append(std::move(key), t, shard);
+        if (whole == entries_.end()) {
+            whole = entries_.emplace(std::string(name), described(t.dtype(), shape)).first;
+            whole->second.shard_id = static_cast<std::int32_t>(shard);  // means nothing; TensorFlow's merger has it
+        }
+        whole->second.slices.push_back(slice.proto());
+    }
+
+    /// Makes the checkpoint: from here on it is on the disk and has its name.
+    void finish() {
+        if (finished_) throw ValueError(prefix_ + ": the checkpoint is finished");
+        const auto shards = renumber();
+        for (auto& file : data_) file.finish();
+        TableBuilder table;
+        table.add("", proto::encode(proto::BundleHeaderProto{.num_shards = static_cast<std::int32_t>(shards), .version = {.producer = detail::bundle_version}}));
+        for (const auto& [key, entry] : entries_) table.add(key, proto::encode(entry));
+        Draft index(index_name(prefix_));
+        index.append(table.finish());
+        index.finish();
+        for (auto& file : data_) file.publish();
+        const auto directory = directory_of(prefix_);
+        sync_directory(directory);
+        index.publish();
+        sync_directory(directory);
+        finished_ = true;
+    }
+};
+
+}  // namespace tenon
