@@ -150,7 +150,7 @@ template <class T> AttrValue attr_value(const T& x) {
 template <class T> AttrValue attr_value(const std::vector<T>& xs) {
     AttrValue a;
     auto& list = a.list.emplace();
-    for (const T x : xs) {
+    for (const auto& x : xs) {
         if constexpr (std::is_same_v<T, bool>) list.b.push_back(x);
         else if constexpr (std::is_same_v<T, DType>) list.type.push_back(x);
         else if constexpr (std::is_same_v<T, Dims>) list.shape.push_back(shape_proto(x));
