@@ -52,6 +52,17 @@ def entropies(o):
     o.add("LogSoftmax", [o.f(2, 37, low=-20, high=20)], "wide", grad=False)
 
 
+def norms(o):
+    v = lambda n: [o.f(n, low=0.5), o.f(n), o.f(n), o.f(n, low=0.5)]
+    for name, shape in (("many_channels", (2, 3, 3, 21)), ("one_row", (1, 1, 2, 4)), ("large_mean", (2, 4, 4, 2))):
+        for training in (True, False):
+            x = o.f(*shape) + F(1000 if name == "large_mean" else 0)
+            o.add("FusedBatchNormV3", [x, *v(shape[3])], name + ("_training" if training else ""), grad="first", keep=5 if training else 1, rtol=1e-4, atol=1e-4 if name == "large_mean" else 1e-5,
+                  is_training=training, epsilon=0.001, exponential_avg_factor=1.0)
+    o.add("FusedBatchNormV3", [np.zeros((0, 2, 2, 3), F), *v(3)], "empty_training", grad=False, keep=3, is_training=True, epsilon=0.001)
+    o.add("FusedBatchNormV3", [o.f(2, 2, 2, 3, dtype=H), *v(3)], "half_training", grad=False, keep=5, rtol=2e-3, atol=2e-3, is_training=True, epsilon=0.001)
+
+
 class KernelOps(Ops):
     def runs(self, op, inputs, name, **attrs):
         """The outputs of three runs of one session."""
@@ -78,6 +89,7 @@ def main(folder=HERE):
     randoms(o)
     pools(o)
     entropies(o)
+    norms(o)
     o.write(folder)
     write_json(os.path.join(folder, "seeds.json"), {"cases": seeds()})
 

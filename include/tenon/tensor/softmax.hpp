@@ -1,0 +1,141 @@
+// Softmax over the rows of a matrix, and the cross entropies that fuse it with their gradient.
+//
+// x, y, labels and backprop are [rows, classes]. The greatest logit of a row is taken off first. A row with NaN or +inf, or of -inf alone, is NaN.
+#pragma once
+#include "lanes.hpp"
+#include "view.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace tenon::softmax {
+
+namespace detail {
+
+inline constexpr std::int64_t block = 1024, lanes = 16;  // elements per call of exp, whose vectors short rows alone would not fill
+
+/// y = exp(x). Eigen's maps take scalars up to the first aligned element, so that their last bits depend on the address; these are vectors throughout.
+template <class T> void exp(const T* x, T* y, std::int64_t n) {
+    using namespace Eigen::internal;
+    using Packet = typename packet_traits<T>::type;
+    constexpr std::int64_t width = packet_traits<T>::size;
+    std::int64_t i = 0;
+    for (; i + width <= n; i += width) pstoreu(y + i, pexp(ploadu<Packet>(x + i)));
+    if (i == n) return;
+    T rest[width] = {};
+    std::copy_n(x + i, n - i, rest);
+    pstoreu(rest, pexp(ploadu<Packet>(rest)));
+    std::copy_n(rest, n - i, y + i);
+}
+
+/// The greatest of n elements; NaN if there is one.
+template <class T> T greatest(const T* x, std::int64_t n) {
+    T best[lanes];
+    std::fill_n(best, lanes, -std::numeric_limits<T>::infinity());
+    for (std::int64_t i = 0; i < n; i += lanes)
+        for_each_lane(std::min(lanes, n - i), [&best, part = x + i](std::int64_t l) { best[l] = ((part[l] > best[l]) | (part[l] != part[l])) ? part[l] : best[l]; });
+    T m = best[0];
+    for (std::int64_t l = 1; l < lanes; ++l) m = ((best[l] > m) | (best[l] != best[l])) ? best[l] : m;
+    return m;
+}
+template <class T> T sum(const T* x, std::int64_t n) {
+    T part[lanes] = {};
+    for (std::int64_t i = 0; i < n; i += lanes) for_each_lane(std::min(lanes, n - i), [&part, from = x + i](std::int64_t l) { part[l] += from[l]; });
+    T s = 0;
+    for (std::int64_t l = 0; l < lanes; ++l) s += part[l];
+    return s;
+}
+
+/// y = x less the greatest of its row, NaN where that is not finite.
+template <class T> void shift(const T* x, T* y, std::int64_t rows, std::int64_t classes) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const T m = greatest(x + r * classes, classes), off = std::isfinite(m) ? m : std::numeric_limits<T>::quiet_NaN();
+        for_each_lane(classes, [=, from = x + r * classes, to = y + r * classes](std::int64_t c) { to[c] = from[c] - off; });
+    }
+}
+
+/// step(first row, rows) for as many rows as fill a block, at least one.
+template <class Step> void for_each_block(std::int64_t rows, std::int64_t classes, Step step) {
+    if (classes == 0) return;
+    const std::int64_t some = std::max<std::int64_t>(block / classes, 1);
+    for (std::int64_t r = 0; r < rows; r += some) step(r, std::min(some, rows - r));
+}
+
+/// Shifts the logits into `y`, lets see(row, shifted logits) read them, makes them exponentials and calls finish(row, exponentials, their sum).
+template <class T, class See, class Finish> void each_row(const T* x, T* y, std::int64_t rows, std::int64_t classes, See see, Finish finish) {
+    for_each_block(rows, classes, [&](std::int64_t first, std::int64_t n) {
+        T* const part = y + first * classes;
+        shift(x + first * classes, part, n, classes);
+        for (std::int64_t r = 0; r < n; ++r) see(first + r, part + r * classes);
+        exp(part, part, n * classes);
+        for (std::int64_t r = 0; r < n; ++r) finish(first + r, part + r * classes, sum(part + r * classes, classes));
+    });
+}
+
+}  // namespace detail
+
+/// y = exp(x) / sum exp(x), row by row; y may be x.
+///
+/// Source    TensorFlow op Softmax
+template <class T> void softmax(const T* x, T* y, std::int64_t rows, std::int64_t classes) {
+    detail::each_row(x, y, rows, classes, [](std::int64_t, const T*) {}, [=](std::int64_t, T* row, T sum) {
+        for_each_lane(classes, [row, scale = T(1) / sum](std::int64_t c) { row[c] *= scale; });
+    });
+}
+
+/// y = x - log sum exp(x), row by row; y may be x.
+///
+/// Source    TensorFlow op LogSoftmax
+template <class T> void log_softmax(const T* x, T* y, std::int64_t rows, std::int64_t classes) {
+    detail::for_each_block(rows, classes, [&](std::int64_t first, std::int64_t n) {
+        T exponentials[detail::block];
+        T* const part = y + first * classes;
+        detail::shift(x + first * classes, part, n, classes);
+        if (classes <= detail::block) detail::exp(part, exponentials, n * classes);
+        for (std::int64_t r = 0; r < n; ++r) {
+            T sum = classes <= detail::block ? detail::sum(exponentials + r * classes, classes) : T(0);
+            for (std::int64_t c = 0; c < classes && classes > detail::block; c += detail::block) {
+                const std::int64_t some = std::min(detail::block, classes - c);
+                detail::exp(part + c, exponentials, some);
+                sum += detail::sum(exponentials, some);
+            }
+            for_each_lane(classes, [row = part + r * classes, off = std::log(sum)](std::int64_t c) { row[c] -= off; });
+        }
+    });
+}
+
+/// loss[r] = -sum labels log softmax(logits), in nats, and backprop = softmax(logits) - labels, its gradient if a row of labels sums to 1.
+///
+/// Values    a label of 0 times a logit of -inf is NaN, as in TensorFlow; backprop may be logits, not labels
+/// Source    TensorFlow op SoftmaxCrossEntropyWithLogits
+template <class T> void cross_entropy(const T* logits, const T* labels, T* loss, T* backprop, std::int64_t rows, std::int64_t classes) {
+    if (classes == 0) std::fill_n(loss, rows, T(0));
+    detail::each_row(logits, backprop, rows, classes, [=](std::int64_t r, const T* shifted) {
+        T dot = 0;
+        for (std::int64_t c = 0; c < classes; ++c) dot += labels[r * classes + c] * shifted[c];
+        loss[r] = -dot;
+    }, [=](std::int64_t r, T* row, T sum) {
+        loss[r] += detail::sum(labels + r * classes, classes) * std::log(sum);
+        for_each_lane(classes, [row, label = labels + r * classes, scale = T(1) / sum](std::int64_t c) { row[c] = row[c] * scale - label[c]; });
+    });
+}
+
+/// The same with one class per row for a label: loss[r] = -log softmax(logits)[r, labels[r]].
+///
+/// Errors    the index of the first label outside [0, classes), nothing having been written; -1 if there is none
+/// Source    TensorFlow op SparseSoftmaxCrossEntropyWithLogits
+template <class T, class Index>
+[[nodiscard]] std::int64_t sparse_cross_entropy(const T* logits, const Index* labels, T* loss, T* backprop, std::int64_t rows, std::int64_t classes) {
+    for (std::int64_t r = 0; r < rows; ++r)
+        if (labels[r] < 0 || labels[r] >= classes) return r;
+    detail::each_row(logits, backprop, rows, classes, [=](std::int64_t r, const T* shifted) { loss[r] = -shifted[labels[r]]; }, [=](std::int64_t r, T* row, T sum) {
+        loss[r] += std::log(sum);
+        for_each_lane(classes, [row, scale = T(1) / sum](std::int64_t c) { row[c] *= scale; });
+        row[labels[r]] -= T(1);
+    });
+    return -1;
+}
+
+}  // namespace tenon::softmax
