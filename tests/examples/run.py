@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from tally import Tally
 
-build, source = Path(sys.argv[1]), Path(sys.argv[2])
+build, source = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 
 
 def expected_output(text):

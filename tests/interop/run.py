@@ -19,7 +19,7 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBL
 
 class Setting:
     def __init__(self, build, folder):
-        self.build, self.source, self.data, self._folder = Path(build), SOURCE, SOURCE / "tests" / "data", folder
+        self.build, self.source, self.data, self._folder = Path(build).resolve(), SOURCE, SOURCE / "tests" / "data", folder
 
     def scratch(self):
         return Path(tempfile.mkdtemp(dir=self._folder))
