@@ -29,9 +29,23 @@ template <class O, class T> consteval OpTable make_table();
 }
 template <class O, class T> inline constexpr OpTable table = detail::make_table<O, T>();
 
+#ifdef TENON_PREBUILT
+/// In the static library: the table of its index. Errors: UnsupportedError if the library's list does not have it.
+const OpTable& prebuilt_table(std::string_view name, DType dtype);
+#endif
+/// The table of an op for an element type, wherever its kernels were compiled: in this program, or in the static library.
+template <class O, class T> const OpTable& table_of() {
+#ifdef TENON_PREBUILT
+    static const OpTable& found = prebuilt_table(O::name, dtype_of<T>);
+    return found;
+#else
+    return table<O, T>;
+#endif
+}
+
 /// A constant as an operation.
 template <class T> Output make_const(Tensor value, std::string name = {}) {
-    return make_operation(table<Const, T>, std::make_shared<Const>(Const{std::move(value)}), {}, std::move(name));
+    return make_operation(table_of<Const, T>(), std::make_shared<Const>(Const{std::move(value)}), {}, std::move(name));
 }
 
 namespace detail {
@@ -387,8 +401,5 @@ inline void run_through_float(const OpTable& f, const Call& c) {
 }
 
 }  // namespace detail
-
-/// The table of an op for an element type, wherever its kernels were compiled.
-template <class O, class T> const OpTable& table_of() { return table<O, T>; }
 
 }  // namespace tenon

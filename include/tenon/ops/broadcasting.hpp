@@ -166,7 +166,7 @@ struct DynamicStitch {
     static constexpr const char* name = "DynamicStitch";
     static constexpr bool variadic = true, moves = true;
     static constexpr bool differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N", 2}};
     static constexpr bool needs(std::size_t i, std::size_t n) { return i < n / 2; }
     static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
     Inferred infer_refs(std::span<const Ref> in) const {

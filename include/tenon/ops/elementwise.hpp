@@ -89,7 +89,10 @@ struct FloorMod : Binary<FloorMod> {
 };
 struct Maximum : Binary<Maximum> {
     static constexpr const char* name = "Maximum";
-    static auto forward(const auto& a, const auto& b) { return a.template max<Eigen::PropagateNaN>(b); }
+    template <class A, class B> static auto forward(const A& a, const B& b) {
+        using S = typename A::Scalar;
+        return Eigen::CwiseBinaryOp<Eigen::internal::scalar_max_op<S, S, Eigen::PropagateNaN>, const A, const B>(a, b);
+    }
     static auto gradient(auto, auto g, auto, auto a, auto b) {
         const auto first = greater_equal(a, b);
         const auto nothing = zeros_like(g);
