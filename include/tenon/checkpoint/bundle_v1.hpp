@@ -46,22 +46,6 @@ class V1Tables {
     std::vector<TableReader> tables_;
     std::vector<std::uint64_t> sizes_;
 
-    /// `P` itself, or what P, with ? for digits, matches, or P-SSSSS-of-NNNNN.
-    static std::vector<std::string> files(const std::string& prefix) {
-        if (file_exists(prefix)) return {prefix};
-        const auto directory = directory_of(prefix);
-        if (!directory_exists(directory)) return {};
-        auto pattern = basename_of(prefix);
-        const std::string five(5, '?');
-        if (pattern.find('?') == std::string::npos) pattern += "-" + five + "-of-" + five;
-        std::vector<std::string> found;
-        for (const auto& name : list_directory(directory, pattern.substr(0, pattern.find('?')))) {
-            bool match = name.size() == pattern.size();
-            for (std::size_t i = 0; match && i < name.size(); ++i) match = name[i] == pattern[i] || (pattern[i] == '?' && name[i] >= '0' && name[i] <= '9');
-            if (match) found.push_back(join_path(directory, name));
-        }
-        return found;
-    }
     proto::SavedTensorSlices entry(std::uint32_t table, const std::string& key) const {
         const auto value = tables_[table].find(key);
         const auto where = tables_[table].path() + ": " + (key.empty() ? "header" : BundleIndex::readable(key));
@@ -93,6 +77,22 @@ class V1Tables {
     }
 
 public:
+    /// `P` itself, or what P, with ? for digits, matches, or P-SSSSS-of-NNNNN.
+    static std::vector<std::string> files(const std::string& prefix) {
+        if (file_exists(prefix)) return {prefix};
+        const auto directory = directory_of(prefix);
+        if (!directory_exists(directory)) return {};
+        auto pattern = basename_of(prefix);
+        const std::string five(5, '?');
+        if (pattern.find('?') == std::string::npos) pattern += "-" + five + "-of-" + five;
+        std::vector<std::string> found;
+        for (const auto& name : list_directory(directory, pattern.substr(0, pattern.find('?')))) {
+            bool match = name.size() == pattern.size();
+            for (std::size_t i = 0; match && i < name.size(); ++i) match = name[i] == pattern[i] || (pattern[i] == '?' && name[i] >= '0' && name[i] <= '9');
+            if (match) found.push_back(join_path(directory, name));
+        }
+        return found;
+    }
     /// Null if there is no such file.
     static std::shared_ptr<const V1Tables> open(const std::string& prefix) {
         const auto names = files(prefix);
