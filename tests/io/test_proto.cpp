@@ -141,6 +141,15 @@ TEST_CASE("a map is sorted, and of entries with one key the last wins") {
     CHECK(t.children.find("c") == nullptr);
 }
 
+TEST_CASE("a message in many pieces is merged in the time of its bytes") {
+    std::string bytes;
+    for (int i = 0; i < 100000; ++i) bytes += hex("a20109 8a0106 0a04") + std::to_string(1000 + i % 9000) + (i % 2 ? hex("52020801") : "");
+    const auto t = decode<Tree>(bytes);  // sorting after each piece would take minutes
+    CHECK(t.sub->children.size() == 9000);
+    CHECK(t.sub->children.contains("9999"));
+    CHECK(t.leaf->size == 1);
+}
+
 TEST_CASE("unknown fields survive") {
     // numbers 100 (varint), 101 (8 bytes), 102 (bytes), 103 (4 bytes) around a known one
     const auto unknown = hex("a00605 a9060102030405060708 b2060161 bd0601020304");

@@ -29,7 +29,13 @@ class Decoder {
 public:
     Decoder(std::string_view bytes, std::string_view file) : begin_(bytes.data()), file_(file) {}
 
-    void read(std::string_view bytes, void* into, const Message& table, const Path* up, int depth) const {
+    void document(std::string_view bytes, void* into, const Message& table) const {
+        if (read(bytes, into, table, nullptr, 1)) settle(into, table);
+    }
+
+private:
+    /// Answers whether there are maps to settle.
+    bool read(std::string_view bytes, void* into, const Message& table, const Path* up, int depth) const {
         Path path{up, &table};
         const char *p = bytes.data(), *const end = p + bytes.size();
         if (depth > max_depth) fail(path, p, "messages are nested more than " + std::to_string(max_depth) + " deep");
@@ -50,12 +56,10 @@ public:
             path.field = field;
             maps |= field->presence == Presence::map;
             if (field->in_oneof) table.choose(into, *field);
-            value(p, end, *field, wire, field->member(into), path, depth);
+            maps |= value(p, end, *field, wire, field->member(into), path, depth);
         }
-        if (maps) for (const auto& f : table.fields) if (f.presence == Presence::map) f.access->settle(f.member(into));
+        return maps;
     }
-
-private:
     [[noreturn]] void fail(const Path& path, const char* at, const std::string& what) const {
         throw FormatError(std::string(file_) + ": " + path.text() + ": " + what + " (byte " + std::to_string(at - begin_) + ")");
     }
@@ -83,14 +87,17 @@ private:
         else if (wire == 2) delimited(p, end, path);
         else take(p, end, wire == 1 ? 8 : 4, path);
     }
-    void value(const char*& p, const char* end, const Field& f, std::uint64_t wire, void* member, Path& path, int depth) const {
+    bool value(const char*& p, const char* end, const Field& f, std::uint64_t wire, void* member, Path& path, int depth) const {
         const auto& access = *f.access;
         const bool many = f.presence >= Presence::repeated;
         if (wire != wire_type(f.kind) && !(wire == 2 && many && is_number(f.kind))) fail(path, p, "wire type " + std::to_string(wire) + " where " + std::to_string(wire_type(f.kind)) + " belongs");
         if (f.kind == Kind::message) {
             if (many) path.index = access.view(member).count;
             const auto inner = delimited(p, end, path);
-            read(inner, access.add(member, 1), f.message(), &path, depth + 1);
+            auto* const to = access.add(member, 1);
+            const bool maps = read(inner, to, f.message(), &path, depth + 1);
+            if (maps && many) settle(to, f.message());
+            return maps && !many;
         } else if (!is_number(f.kind)) {
             const auto text = delimited(p, end, path);
             if (f.kind == Kind::string && !valid_utf8(text)) fail(path, text.data(), "the text is not UTF-8");
@@ -104,6 +111,7 @@ private:
             const auto number = take(p, end, width(f.kind), path);
             std::memcpy(access.add(member, 1), number.data(), number.size());
         }
+        return false;
     }
     void packed(std::string_view s, const Field& f, void* member, const Path& path) const {
         const char *p = s.data(), *const end = p + s.size();
@@ -198,7 +206,7 @@ template <class M> std::string encode(const M& message) {
 /// Errors    FormatError "model.meta: MetaGraphDef.graph_def.node[3].attr[0]: 300 bytes are announced, 12 are left (byte 4711)"
 template <class M> M decode(std::string_view bytes, std::string_view name = "message") {
     M message{};
-    detail::Decoder(bytes, name).read(bytes, &message, message_of<M>(), nullptr, 1);
+    detail::Decoder(bytes, name).document(bytes, &message, message_of<M>());
     return message;
 }
 

@@ -23,8 +23,13 @@ class TextReader {
 public:
     TextReader(std::string_view text, std::string_view file) : begin_(text.data()), p_(begin_), end_(begin_ + text.size()), file_(file) {}
 
-    /// Fields up to `last`, or to the end of the text.
-    void read(void* into, const Message& table, char last, const Path* up, int depth) {
+    void document(void* into, const Message& table) {
+        if (read(into, table, '\0', nullptr, 1)) settle(into, table);
+    }
+
+private:
+    /// Fields up to `last`, or to the end of the text. Answers whether there are maps to settle.
+    bool read(void* into, const Message& table, char last, const Path* up, int depth) {
         Path path{up, &table};
         if (depth > max_depth) fail(path, "messages are nested more than " + std::to_string(max_depth) + " deep");
         bool maps = false;
@@ -38,13 +43,11 @@ public:
             path.field = f;
             maps |= f->presence == Presence::map;
             if (f->in_oneof) table.choose(into, *f);
-            field(*f, f->member(into), path, depth);
+            maps |= field(*f, f->member(into), path, depth);
             if (!accept(',')) accept(';');
         }
-        if (maps) for (const auto& f : table.fields) if (f.presence == Presence::map) f.access->settle(f.member(into));
+        return maps;
     }
-
-private:
     [[noreturn]] void fail(const Path& path, const std::string& what) const {
         const auto line = std::count(begin_, p_, '\n') + 1;
         const auto* start = p_;
@@ -87,29 +90,36 @@ private:
         return {start, static_cast<std::size_t>(p_ - start)};
     }
 
-    void field(const Field& f, void* member, Path& path, int depth) {
+    bool field(const Field& f, void* member, Path& path, int depth) {
         const bool many = f.presence >= Presence::repeated;
         if (many) path.index = f.access->view(member).count;
         const bool colon = accept(':');
         if (!colon && f.kind != Kind::message) fail(path, "':' is expected");
         if (!many || !accept('[')) return value(f, f.access->add(member, 1), path, depth);
-        if (accept(']')) return;
+        if (accept(']')) return false;
         do {
             value(f, f.access->add(member, 1), path, depth);
             ++path.index;
         } while (accept(','));
         if (!accept(']')) fail(path, "']' is expected");
+        return false;
     }
-    void value(const Field& f, void* to, Path& path, int depth) {
+    bool value(const Field& f, void* to, Path& path, int depth) {
         if (f.kind == Kind::message) {
             const bool brace = accept('{');
             if (!brace && !accept('<')) fail(path, "'{' is expected");
-            return read(to, f.message(), brace ? '}' : '>', &path, depth + 1);
+            const bool maps = read(to, f.message(), brace ? '}' : '>', &path, depth + 1), many = f.presence >= Presence::repeated;
+            if (maps && many) settle(to, f.message());
+            return maps && !many;
         }
-        if (!is_number(f.kind)) return string(f, *static_cast<std::string*>(to), path);
+        if (!is_number(f.kind)) {
+            string(f, *static_cast<std::string*>(to), path);
+            return false;
+        }
         std::string text = accept('-') ? "-" : "";
         text += word();
         if (!number(f, text, to)) fail(path, text.empty() ? "a value is expected" : text + " does not fit the field");
+        return false;
     }
     static bool number(const Field& f, std::string_view text, void* to) {
         switch (f.kind) {
@@ -255,7 +265,7 @@ template <class M> std::string to_text(const M& message) {
 /// Errors    FormatError "model.meta: MetaGraphDef.graph_def.node[3]: there is no field 'nam' (line 7, column 20)"
 template <class M> M from_text(std::string_view text, std::string_view name = "message") {
     M message{};
-    detail::TextReader(text, name).read(&message, message_of<M>(), '\0', nullptr, 1);
+    detail::TextReader(text, name).document(&message, message_of<M>());
     return message;
 }
 

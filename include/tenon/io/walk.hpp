@@ -69,6 +69,16 @@ inline bool is_default(Kind kind, const void* p) {
 /// Whether the writer of a text passes the field over.
 inline bool is_left_out(const Field& f, const Elements& e) { return e.count == 0 || (f.presence == Presence::implicit && is_default(f.kind, e.first)); }
 
+/// Puts the maps of a message in order that readers have appended to, also of messages in it that are not repeated: these may occur in
+/// several pieces, and sorting after each would cost the square of their number.
+inline void settle(const void* message, const Message& table) {
+    for (const auto& f : table.fields) {
+        if (f.presence == Presence::map) f.access->settle(f.member(message));
+        else if (f.kind == Kind::message && f.presence != Presence::repeated)
+            if (const auto inner = f.elements(message); inner.count) settle(inner.first, f.message());
+    }
+}
+
 inline void put_integer(std::string& out, Kind kind, const void* p) {
     char digits[24];
     const auto v = load_integer(kind, p);
