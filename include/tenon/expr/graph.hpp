@@ -69,22 +69,27 @@ public:
     explicit Graph(std::vector<Output> roots) { add(std::move(roots)); }
     template <class... R> requires(sizeof...(R) > 0 && (std::is_convertible_v<R, Output> && ...)) explicit Graph(const R&... roots) : Graph(std::vector<Output>{Output(roots)...}) {}
 
-    /// Takes in everything that `roots` reach and that is not here yet.
+    /// Takes in everything that `roots` reach and that is not here yet. Variables that a program made bring "NAME/Assign",
+    /// which gives them their initial value, and "init" runs these for all of them.
     void add(std::vector<Output> roots) {
         Parts& p = *parts_;
-        const auto known = [&](const Operation* o) {
-            const auto at = p.by_name.find(o->name);
-            return at != p.by_name.end() && p.operations[at->second].get() == o;
-        };
-        for (const auto& o : topological(roots)) {
-            if (known(o.get())) continue;
-            std::string base = o->name;
-            if (base.empty() || base.back() == '/') base += o->table->name;
-            std::string name = base;
-            for (int i = 1; p.by_name.contains(name); ++i) name = base + "_" + std::to_string(i);
-            o->name = name;
-            p.by_name.emplace(std::move(name), p.operations.size());
-            p.operations.push_back(o);
+        const auto from = p.operations.size();
+        add_operations(roots);
+        std::vector<std::shared_ptr<Operation>> assigned;
+        const OpTable* no_op = nullptr;
+        for (auto i = from; i < p.operations.size(); ++i) {
+            const auto o = p.operations[i];
+            if (!o->table->is_state || !o->state || !o->state->initial) continue;
+            no_op = o->state->no_op;
+            const OpTable& assign = *o->state->assign;
+            const Output made = make_operation(assign, assign.clone(nullptr), {{o, 0}, o->state->initial}, o->name + "/Assign");
+            add_operations({&made, 1});
+            assigned.push_back(made.operation);
+        }
+        if (no_op) {
+            const Output init = make_operation(*no_op, no_op->clone(nullptr), {}, "init");
+            init.operation->controls = std::move(assigned);
+            add_operations({&init, 1});
         }
         for (auto& r : roots) p.roots.push_back(std::move(r));
     }
@@ -144,6 +149,27 @@ public:
     }
 
 private:
+    bool holds(const Operation* o) const {
+        const auto at = parts_->by_name.find(o->name);
+        return at != parts_->by_name.end() && parts_->operations[at->second].get() == o;
+    }
+    void add_operations(std::span<const Output> roots) {
+        Parts& p = *parts_;
+        std::unordered_map<std::string, std::string> renamed;  // variables, whose reads follow them
+        for (const auto& o : topological(roots)) {
+            if (holds(o.get())) continue;
+            std::string base = o->name;
+            if (base.empty() || base.back() == '/') base += o->table->name;
+            if (const auto slash = base.rfind('/'); slash != std::string::npos)
+                if (const auto at = renamed.find(base.substr(0, slash)); at != renamed.end()) base = at->second + base.substr(slash);
+            std::string name = base;
+            for (int i = 1; p.by_name.contains(name); ++i) name = base + "_" + std::to_string(i);
+            if (o->table->is_state && name != base) renamed.emplace(base, name);
+            o->name = name;
+            p.by_name.emplace(std::move(name), p.operations.size());
+            p.operations.push_back(o);
+        }
+    }
     std::string nearest(std::string_view name) const {
         std::vector<std::pair<std::size_t, std::string_view>> close;
         for (const auto& o : parts_->operations) {

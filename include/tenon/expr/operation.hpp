@@ -113,8 +113,10 @@ struct Group {
 
 /// A variable's value, shared by every session over its graph.
 struct State {
-    Tensor value;
-    bool initialized = false;
+    Tensor value{};
+    bool initialized = false, trainable = false;
+    Output initial{};                                          ///< what a program's variable starts from; null if imported
+    const OpTable *assign = nullptr, *no_op = nullptr;         ///< with which a graph makes its initialiser
 };
 
 struct Result {

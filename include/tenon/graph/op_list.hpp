@@ -33,11 +33,16 @@ using ArrayOps = OpList<
     OpRow<BroadcastTo, any_types>, OpRow<BroadcastGradientArgs, integer_types>, OpRow<Fill, stored_types>, OpRow<Range, Types<std::int32_t, std::int64_t, float, double>>,
     OpRow<DynamicStitch, any_types>>;
 
+using TrainOps = OpList<
+    OpRow<ApplyGradientDescent, float_types>, OpRow<ResourceApplyGradientDescent, float_types>, OpRow<ApplyMomentum, float_types>, OpRow<ResourceApplyMomentum, float_types>,
+    OpRow<ApplyAdam, float_types>, OpRow<ResourceApplyAdam, float_types>, OpRow<ApplyRMSProp, float_types>, OpRow<ResourceApplyRMSProp, float_types>,
+    OpRow<ApplyAdagrad, float_types>, OpRow<ResourceApplyAdagrad, float_types>>;
+
 namespace detail {
 template <class... List> struct join_lists;
 template <class... A> struct join_lists<OpList<A...>> { using type = OpList<A...>; };
 template <class... A, class... B, class... Rest> struct join_lists<OpList<A...>, OpList<B...>, Rest...> : join_lists<OpList<A..., B...>, Rest...> {};
 }  // namespace detail
-using AllOps = typename detail::join_lists<SourceOps, MathOps, ArrayOps>::type;
+using AllOps = typename detail::join_lists<SourceOps, MathOps, ArrayOps, TrainOps>::type;
 
 }  // namespace tenon

@@ -1,5 +1,7 @@
 // All ops.
 #pragma once
+#include "apply.hpp"
+#include "initializers.hpp"
 #include "broadcasting.hpp"
 #include "cast.hpp"
 #include "elementwise.hpp"

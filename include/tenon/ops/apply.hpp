@@ -1,0 +1,141 @@
+// One step of an optimiser for one variable. Each comes for variables in the graph (Apply*) and for handles (ResourceApply*).
+//
+// Shapes    variable, slots, gradient [..], all the same; rates [] -> the variable
+// Values    float, double, half, bfloat16
+// Gradient  none
+// Cost      one pass per slot and one for the variable
+// Errors    "[ApplyAdam] gradient [3] for variable [2]"
+// Source    tensorflow/core/kernels/training_ops.cc
+#pragma once
+#include "../expr/node.hpp"
+
+namespace tenon {
+
+/// `slots`: so many tensors after the variable are written too. `gradient`: its place among the inputs; all others are scalars.
+template <class O, int slots, int inputs, int gradient_at> struct Applying {
+    bool use_locking = false;
+    static constexpr int arity = inputs, writes = slots + 1;
+    static constexpr bool stateful = true, differentiable = false;
+    static constexpr Inferred infer(std::span<const Dims> in) {
+        const Dims& variable = in[0];
+        for (int i = 1; i <= slots; ++i) if (!compatible(variable, in[static_cast<std::size_t>(i)])) return reject("[", O::name, "] slot ", in[static_cast<std::size_t>(i)], " for variable ", variable);
+        if (!compatible(variable, in[gradient_at])) return reject("[", O::name, "] gradient ", in[gradient_at], " for variable ", variable);
+        for (int i = slots + 1; i < inputs; ++i)
+            if (i != gradient_at && in[static_cast<std::size_t>(i)].ranked() && in[static_cast<std::size_t>(i)].rank != 0) return reject("[", O::name, "] input ", i, " is not a scalar: ", in[static_cast<std::size_t>(i)]);
+        return variable;
+    }
+    template <class... D> static constexpr Inferred infer(const D&... d) {
+        const std::array<Dims, sizeof...(D)> in{d...};
+        return infer(std::span<const Dims>(in));
+    }
+
+protected:
+    template <class T> static auto written(const Call& c, std::size_t i) { return map(static_cast<T*>(c.in[i]->data), c.in[i]->dims.size()); }
+    template <class T> static auto read(const Call& c, std::size_t i) { return c.input<T>(i).flat(); }
+    template <class T> static T rate(const Call& c, std::size_t i) { return c.input<T>(i)[0]; }
+};
+
+/// variable -= rate gradient
+template <class O> struct GradientDescentStep : Applying<O, 0, 3, 2> {
+    template <class T> void compute(const Call& c) const { this->template written<T>(c, 0) -= this->template rate<T>(c, 1) * this->template read<T>(c, 2); }
+};
+struct ApplyGradientDescent : GradientDescentStep<ApplyGradientDescent> {
+    static constexpr const char* name = "ApplyGradientDescent";
+    static constexpr auto params = std::tuple(attr("use_locking", &ApplyGradientDescent::use_locking));
+};
+struct ResourceApplyGradientDescent : GradientDescentStep<ResourceApplyGradientDescent> {
+    static constexpr const char* name = "ResourceApplyGradientDescent";
+    static constexpr int outputs = 0;
+    static constexpr auto params = std::tuple(attr("use_locking", &ResourceApplyGradientDescent::use_locking));
+};
+
+/// accumulator = momentum accumulator + gradient; variable -= rate accumulator. Nesterov looks one step ahead.
+template <class O> struct MomentumStep : Applying<O, 1, 5, 3> {
+    bool use_nesterov = false;
+    template <class T> void compute(const Call& c) const {
+        auto v = this->template written<T>(c, 0), a = this->template written<T>(c, 1);
+        const auto g = this->template read<T>(c, 3);
+        const T lr = this->template rate<T>(c, 2), m = this->template rate<T>(c, 4);
+        a = a * m + g;
+        if (use_nesterov) v -= g * lr + a * m * lr;
+        else v -= a * lr;
+    }
+};
+struct ApplyMomentum : MomentumStep<ApplyMomentum> {
+    static constexpr const char* name = "ApplyMomentum";
+    static constexpr auto params = std::tuple(attr("use_locking", &ApplyMomentum::use_locking), attr("use_nesterov", &ApplyMomentum::use_nesterov));
+};
+struct ResourceApplyMomentum : MomentumStep<ResourceApplyMomentum> {
+    static constexpr const char* name = "ResourceApplyMomentum";
+    static constexpr int outputs = 0;
+    static constexpr auto params = std::tuple(attr("use_locking", &ResourceApplyMomentum::use_locking), attr("use_nesterov", &ResourceApplyMomentum::use_nesterov));
+};
+
+/// m += (1 - beta1) (g - m); v += (1 - beta2) (g² - v); variable -= rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
+/// Inputs: variable, m, v, beta1^t, beta2^t, rate, beta1, beta2, epsilon, gradient.
+template <class O> struct AdamStep : Applying<O, 2, 10, 9> {
+    bool use_nesterov = false;
+    template <class T> void compute(const Call& c) const {
+        auto x = this->template written<T>(c, 0), m = this->template written<T>(c, 1), v = this->template written<T>(c, 2);
+        const auto g = this->template read<T>(c, 9);
+        const T beta1 = this->template rate<T>(c, 6), beta2 = this->template rate<T>(c, 7), epsilon = this->template rate<T>(c, 8);
+        const T alpha = this->template rate<T>(c, 5) * std::sqrt(T(1) - this->template rate<T>(c, 4)) / (T(1) - this->template rate<T>(c, 3));
+        m += (g - m) * (T(1) - beta1);
+        v += (g.square() - v) * (T(1) - beta2);
+        if (use_nesterov) x -= ((g * (T(1) - beta1) + m * beta1) * alpha) / (v.sqrt() + epsilon);
+        else x -= (m * alpha) / (v.sqrt() + epsilon);
+    }
+};
+struct ApplyAdam : AdamStep<ApplyAdam> {
+    static constexpr const char* name = "ApplyAdam";
+    static constexpr auto params = std::tuple(attr("use_locking", &ApplyAdam::use_locking), attr("use_nesterov", &ApplyAdam::use_nesterov));
+};
+struct ResourceApplyAdam : AdamStep<ResourceApplyAdam> {
+    static constexpr const char* name = "ResourceApplyAdam";
+    static constexpr int outputs = 0;
+    static constexpr auto params = std::tuple(attr("use_locking", &ResourceApplyAdam::use_locking), attr("use_nesterov", &ResourceApplyAdam::use_nesterov));
+};
+
+/// ms += (1 - rho) (g² - ms); mom = momentum mom + rate g / sqrt(ms + epsilon); variable -= mom
+/// Inputs: variable, ms, mom, rate, rho, momentum, epsilon, gradient.
+template <class O> struct RMSPropStep : Applying<O, 2, 8, 7> {
+    template <class T> void compute(const Call& c) const {
+        auto x = this->template written<T>(c, 0), ms = this->template written<T>(c, 1), mom = this->template written<T>(c, 2);
+        const auto g = this->template read<T>(c, 7);
+        const T lr = this->template rate<T>(c, 3), rho = this->template rate<T>(c, 4), momentum = this->template rate<T>(c, 5), epsilon = this->template rate<T>(c, 6);
+        ms += (g.square() - ms) * (T(1) - rho);
+        mom = mom * momentum + (g * lr) / (ms + epsilon).sqrt();
+        x -= mom;
+    }
+};
+struct ApplyRMSProp : RMSPropStep<ApplyRMSProp> {
+    static constexpr const char* name = "ApplyRMSProp";
+    static constexpr auto params = std::tuple(attr("use_locking", &ApplyRMSProp::use_locking));
+};
+struct ResourceApplyRMSProp : RMSPropStep<ResourceApplyRMSProp> {
+    static constexpr const char* name = "ResourceApplyRMSProp";
+    static constexpr int outputs = 0;
+    static constexpr auto params = std::tuple(attr("use_locking", &ResourceApplyRMSProp::use_locking));
+};
+
+/// accumulator += g²; variable -= rate g / sqrt(accumulator)
+template <class O> struct AdagradStep : Applying<O, 1, 4, 3> {
+    bool update_slots = true;
+    template <class T> void compute(const Call& c) const {
+        auto x = this->template written<T>(c, 0), a = this->template written<T>(c, 1);
+        const auto g = this->template read<T>(c, 3);
+        if (update_slots) a += g.square();
+        x -= (g * this->template rate<T>(c, 2)) / a.sqrt();
+    }
+};
+struct ApplyAdagrad : AdagradStep<ApplyAdagrad> {
+    static constexpr const char* name = "ApplyAdagrad";
+    static constexpr auto params = std::tuple(attr("use_locking", &ApplyAdagrad::use_locking), attr("update_slots", &ApplyAdagrad::update_slots));
+};
+struct ResourceApplyAdagrad : AdagradStep<ResourceApplyAdagrad> {
+    static constexpr const char* name = "ResourceApplyAdagrad";
+    static constexpr int outputs = 0;
+    static constexpr auto params = std::tuple(attr("use_locking", &ResourceApplyAdagrad::use_locking), attr("update_slots", &ResourceApplyAdagrad::update_slots));
+};
+
+}  // namespace tenon
