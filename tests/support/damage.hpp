@@ -2,6 +2,7 @@
 #pragma once
 #include "scratch.hpp"
 #include <tenon/checkpoint/bundle.hpp>
+#include <tenon/checkpoint/checkpoint_files.hpp>
 
 #include <functional>
 #include <map>
