@@ -22,7 +22,7 @@ template <class T> void compare_with_loops(Draw& draw, std::int64_t m, std::int6
     auto sum = before, product = before;
     gemm::add(sum.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, alpha, workspace.data());
     gemm::multiply(product.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, workspace.data());
-    const double tolerance = std::numeric_limits<T>::epsilon() * (16 + static_cast<double>(k) / 8);
+    const double tolerance = std::numeric_limits<T>::epsilon() * static_cast<double>(16 + k);
     double worst = 0;
     for (std::int64_t i = 0; i < m; ++i)
         for (std::int64_t j = 0; j < cs; ++j) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 namespace tenon::pool {
 
@@ -64,19 +65,24 @@ template <class T> void max(const Shape& s, const T* input, T* output) {
 /// MaxPoolWithArgmax's index. A NaN that comes first stays, any other is passed over, as in TensorFlow. Windows on padding alone have none.
 template <class T, class Visit> void for_each_maximum(const Shape& s, const T* input, Visit visit) {
     constexpr std::int64_t lanes = 16;
+    using Tap = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;  // as wide as T, so that both are vectors of one length
     detail::for_each_position(s, [&](std::int64_t o, const detail::Taps& taps) {
-        if (taps.count() <= 0) return;
+        if (taps.rows <= 0 || taps.columns <= 0) return;
         for (std::int64_t c = 0; c < s.channels; c += lanes) {
             const std::int64_t n = std::min(lanes, s.channels - c);
             T best[lanes];
-            std::int64_t at[lanes];
+            Tap at[lanes] = {}, tap = 0;
             std::copy_n(input + taps.input + c, n, best);
-            std::fill_n(at, n, taps.input + c);
             taps.for_each([&](std::int64_t i) {
-                for (std::int64_t l = 0; l < n; ++l)
-                    if (const T x = input[i + c + l]; x > best[l]) best[l] = x, at[l] = i + c;
+                for_each_lane(n, [&, x = input + i + c, tap](std::int64_t l) {
+                    const Tap greater = -static_cast<Tap>(x[l] > best[l]);  // a mask, since g++ would branch on a choice
+                    at[l] = (tap & greater) | (at[l] & ~greater);
+                    best[l] = x[l] > best[l] ? x[l] : best[l];
+                });
+                ++tap;
             });
-            for (std::int64_t l = 0; l < n; ++l) visit(o + c + l, at[l] + l);
+            const Tap columns = static_cast<Tap>(taps.columns);
+            for (std::int64_t l = 0; l < n; ++l) visit(o + c + l, taps.input + at[l] / columns * taps.y_next + at[l] % columns * taps.x_next + c + l);
         }
     });
 }

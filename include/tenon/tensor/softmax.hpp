@@ -14,7 +14,7 @@ namespace tenon::softmax {
 
 namespace detail {
 
-inline constexpr std::int64_t block = 1024, lanes = 16;  // elements per call of exp, whose vectors short rows alone would not fill
+inline constexpr std::int64_t block = 1024;  // elements per call of exp, whose vectors short rows alone would not fill
 
 /// y = exp(x). Eigen's maps take scalars up to the first aligned element, so that their last bits depend on the address; these are vectors throughout.
 template <class T> void exp(const T* x, T* y, std::int64_t n) {
@@ -30,28 +30,40 @@ template <class T> void exp(const T* x, T* y, std::int64_t n) {
     std::copy_n(rest, n - i, y + i);
 }
 
-/// The greatest of n elements; NaN if there is one.
+/// The greatest of n elements; that or NaN if NaN is among them.
 template <class T> T greatest(const T* x, std::int64_t n) {
-    T best[lanes];
-    std::fill_n(best, lanes, -std::numeric_limits<T>::infinity());
-    for (std::int64_t i = 0; i < n; i += lanes)
-        for_each_lane(std::min(lanes, n - i), [&best, part = x + i](std::int64_t l) { best[l] = ((part[l] > best[l]) | (part[l] != part[l])) ? part[l] : best[l]; });
-    T m = best[0];
-    for (std::int64_t l = 1; l < lanes; ++l) m = ((best[l] > m) | (best[l] != best[l])) ? best[l] : m;
+    using namespace Eigen::internal;
+    using Packet = typename packet_traits<T>::type;
+    constexpr std::int64_t width = packet_traits<T>::size;
+    T m = -std::numeric_limits<T>::infinity();
+    std::int64_t i = 0;
+    if (n >= 2 * width) {
+        Packet a = ploadu<Packet>(x), b = ploadu<Packet>(x + width);
+        for (i = 2 * width; i + 2 * width <= n; i += 2 * width) a = pmax(a, ploadu<Packet>(x + i)), b = pmax(b, ploadu<Packet>(x + i + width));
+        m = predux_max(pmax(a, b));
+    }
+    for (; i < n; ++i) m = x[i] > m ? x[i] : m;
     return m;
 }
 template <class T> T sum(const T* x, std::int64_t n) {
-    T part[lanes] = {};
-    for (std::int64_t i = 0; i < n; i += lanes) for_each_lane(std::min(lanes, n - i), [&part, from = x + i](std::int64_t l) { part[l] += from[l]; });
+    using namespace Eigen::internal;
+    using Packet = typename packet_traits<T>::type;
+    constexpr std::int64_t width = packet_traits<T>::size;
     T s = 0;
-    for (std::int64_t l = 0; l < lanes; ++l) s += part[l];
+    std::int64_t i = 0;
+    if (n >= 2 * width) {
+        Packet a = ploadu<Packet>(x), b = ploadu<Packet>(x + width);
+        for (i = 2 * width; i + 2 * width <= n; i += 2 * width) a = padd(a, ploadu<Packet>(x + i)), b = padd(b, ploadu<Packet>(x + i + width));
+        s = predux(padd(a, b));
+    }
+    for (; i < n; ++i) s += x[i];
     return s;
 }
 
-/// y = x less the greatest of its row, NaN where that is not finite.
+/// y = x less the greatest of its row. Where that is infinite, and where NaN is in the row, a NaN is in y, and exponentials carry it to the row's sum.
 template <class T> void shift(const T* x, T* y, std::int64_t rows, std::int64_t classes) {
     for (std::int64_t r = 0; r < rows; ++r) {
-        const T m = greatest(x + r * classes, classes), off = std::isfinite(m) ? m : std::numeric_limits<T>::quiet_NaN();
+        const T off = greatest(x + r * classes, classes);
         for_each_lane(classes, [=, from = x + r * classes, to = y + r * classes](std::int64_t c) { to[c] = from[c] - off; });
     }
 }
