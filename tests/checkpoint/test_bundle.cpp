@@ -62,7 +62,7 @@ TEST_CASE("a checkpoint without tensors is a header") {
     Scratch dir;
     BundleWriter(dir / "m").finish();
     CHECK(read_bytes(dir / "m.index").size() == 101);
-    CHECK(BundleReader(dir / "m").tensors().empty());
+    CHECK(list_variables(dir / "m").empty());
     CHECK(verify_bundle(dir / "m").empty());
 }
 
@@ -99,7 +99,8 @@ TEST_CASE("tensors begin at multiples of the alignment") {
     for (const auto* name : {"a", "b", "c", "d"}) writer.add(name, Tensor::of<float>({2, 3}, {0, 1, 2, 3, 4, 5}));
     writer.finish();
     std::string offsets;
-    for (const auto& t : BundleReader(dir / "m").tensors()) offsets += std::to_string(t.parts[0].offset) + " ";
+    const BundleReader reader(dir / "m");
+    for (const auto& t : reader.tensors()) offsets += std::to_string(t.parts[0].offset) + " ";
     CHECK(offsets == "0 42 84 126 ");
     CHECK(read_bytes(dir / ("m" + data)).size() == 168);
     CHECK(verify_bundle(dir / "m").empty());

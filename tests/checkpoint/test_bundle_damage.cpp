@@ -255,7 +255,7 @@ TEST_CASE("a damaged checkpoint of version 1 is refused") {
         auto bad = bytes;
         bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
         write_bytes(dir / "m", bad);
-        if (first_defect(dir / "m") == "") CHECK(BundleReader(dir / "m").tensors().size() == 13);
+        if (first_defect(dir / "m") == "") CHECK(list_variables(dir / "m").size() == 13);
         verify_bundle(dir / "m");
     }
     std::map<std::string, std::string> entries;

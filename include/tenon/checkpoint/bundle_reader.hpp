@@ -52,12 +52,13 @@ public:
     int version() const { return v1_ ? 1 : 2; }
     std::uint32_t shards() const { return shards_; }
     /// In the order of their names.
-    std::span<const StoredTensor> tensors() const { return tensors_; }
-    const StoredTensor* find(std::string_view name) const {
+    std::span<const StoredTensor> tensors() const& { return tensors_; }
+    std::span<const StoredTensor> tensors() const&& = delete;  // `for (auto& t : BundleReader("m").tensors())` outlives its reader
+    const StoredTensor* find(std::string_view name) const& {
         const auto at = std::lower_bound(tensors_.begin(), tensors_.end(), name, [](const StoredTensor& t, std::string_view n) { return t.name < n; });
         return at != tensors_.end() && at->name == name ? &*at : nullptr;
     }
-    const StoredTensor& at(std::string_view name) const {
+    const StoredTensor& at(std::string_view name) const& {
         if (const auto* const t = find(name)) return *t;
         throw NameError(prefix_ + ": Key " + std::string(name) + " not found in checkpoint");
     }
