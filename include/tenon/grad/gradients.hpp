@@ -125,8 +125,20 @@ private:
             if (!parts[i].operation) continue;
             const Output& x = o->inputs[i];
             const int from = number_.at(x.operation.get());
-            if (parts[i].operation->name.empty()) parts[i].operation->name = "gradients/";
+            put_in_scope(parts[i]);
             if (reaching_[z(from)]) to[first_[z(from)] + z(x.index)].push_back(parts[i]);
+        }
+    }
+
+    /// What a rule made is exported below "gradients/".
+    void put_in_scope(const Output& made) const {
+        std::vector<Operation*> todo{made.operation.get()};
+        while (!todo.empty()) {
+            Operation& o = *todo.back();
+            todo.pop_back();
+            if (!o.name.empty() || number_.contains(&o)) continue;
+            o.name = "gradients/";
+            for (const Output& i : o.inputs) todo.push_back(i.operation.get());
         }
     }
 

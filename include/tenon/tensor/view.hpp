@@ -26,6 +26,12 @@ template <class T> using flat_map = Eigen::Map<std::conditional_t<std::is_const_
                                                                   Eigen::Array<std::remove_const_t<T>, Eigen::Dynamic, 1>>>;
 template <class T> flat_map<T> map(T* data, std::int64_t n) { return {data, n}; }
 
+/// A map of constant size, for the tape's small tensors only.
+template <std::int64_t n, class T> auto fixed_map(T* data) {
+    using Plain = Eigen::Array<std::remove_const_t<T>, n, 1>;
+    return Eigen::Map<std::conditional_t<std::is_const_v<T>, const Plain, Plain>>(data);
+}
+
 template <class T> struct View {
     T* data;
     const Dims& dims;
