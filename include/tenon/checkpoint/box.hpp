@@ -7,7 +7,10 @@ namespace tenon::detail {
 /// Where element `first` of the box `inner` stands in `outer`, which holds it, both with all lengths known.
 inline std::size_t offset_in(const TensorSlice& outer, const TensorSlice& inner) {
     std::size_t at = 0;
-    for (std::size_t i = 0; i < outer.axes.size(); ++i) at = at * static_cast<std::size_t>(outer.axes[i].length) + static_cast<std::size_t>(inner.axes[i].start - outer.axes[i].start);
+    for (std::size_t i = 0; i < outer.axes.size(); ++i) {
+        const auto& [start, length] = outer.axes[i];
+        at = at * static_cast<std::size_t>(length) + static_cast<std::size_t>(inner.axes[i].start - start);
+    }
     return at;
 }
 /// The axis from which on `inner` is one run in `outer`: all later axes are whole. 0: it is one run altogether.

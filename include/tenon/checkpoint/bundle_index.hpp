@@ -33,8 +33,9 @@ template <class F> void attempt(Defects* defects, F f) {
 
 inline constexpr std::int32_t bundle_version = 1;
 inline void check_version(const proto::VersionDef& v, const std::string& file) {
-    if (v.producer < 0) throw FormatError(file + ": its version " + std::to_string(v.producer) + " is below the least that there is, 0");
-    if (v.min_consumer > bundle_version) throw FormatError(file + ": it asks for a reader of version " + std::to_string(v.min_consumer) + ", this one is of version " + std::to_string(bundle_version));
+    if (v.producer < 0) throw FormatError(sentence(file, ": its version ", v.producer, " is below the least that there is, 0"));
+    if (v.min_consumer > bundle_version)
+        throw FormatError(sentence(file, ": it asks for a reader of version ", v.min_consumer, ", this one is of version ", bundle_version));
     if (std::find(v.bad_consumers.begin(), v.bad_consumers.end(), bundle_version) != v.bad_consumers.end())
         throw FormatError(file + ": it disallows readers of version " + std::to_string(bundle_version));
 }
@@ -91,7 +92,7 @@ struct BundleIndex {
             });
         detail::attempt(defects, [&] {
             if (!header) throw CorruptError(file + ": there is no header");
-            if (index.header.num_shards < 1) throw CorruptError(file + ": the header says " + std::to_string(index.header.num_shards) + " shards");
+            if (index.header.num_shards < 1) throw CorruptError(sentence(file, ": the header says ", index.header.num_shards, " shards"));
             if (index.header.endianness != proto::Endianness::little && index.header.endianness != proto::Endianness::big)
                 throw CorruptError(file + ": the header says byte order " + std::to_string(static_cast<int>(index.header.endianness)));
             detail::check_version(index.header.version, file);

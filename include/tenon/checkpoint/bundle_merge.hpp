@@ -39,12 +39,15 @@ inline void merge_bundles(const std::vector<std::string>& inputs, const std::str
             if (at != merged.end()) {
                 auto& before = at->second;
                 const auto name = BundleIndex::readable(key);
-                if (before.slices.empty() || entry.slices.empty()) throw NameError(input + ": Duplicate tensor keyed by " + name + " encountered, when merging into " + prefix);
-                if (before.dtype != entry.dtype || detail::stored_shape(before.shape, input) != detail::stored_shape(entry.shape, input)) throw CorruptError(input + ": " + name + ": its parts are of tensors that differ in dtype or shape");
+                if (before.slices.empty() || entry.slices.empty())
+                    throw NameError(sentence(input, ": Duplicate tensor keyed by ", name, " encountered, when merging into ", prefix));
+                if (before.dtype != entry.dtype || detail::stored_shape(before.shape, input) != detail::stored_shape(entry.shape, input))
+                    throw CorruptError(sentence(input, ": ", name, ": its parts are of tensors that differ in dtype or shape"));
                 before.slices.insert(before.slices.end(), entry.slices.begin(), entry.slices.end());
                 continue;
             }
-            if (entry.shard_id < 0 || entry.shard_id >= index.header.num_shards) throw CorruptError(input + ": " + BundleIndex::readable(key) + ": shard " + std::to_string(entry.shard_id) + " of " + std::to_string(index.header.num_shards));
+            if (entry.shard_id < 0 || entry.shard_id >= index.header.num_shards)
+                throw CorruptError(sentence(input, ": ", BundleIndex::readable(key), ": shard ", entry.shard_id, " of ", index.header.num_shards));
             const auto [shard, fresh] = renumbered.try_emplace(entry.shard_id, static_cast<std::int32_t>(files.size()));
             if (fresh) {
                 const auto name = data_name(input, static_cast<std::uint32_t>(entry.shard_id), static_cast<std::uint32_t>(index.header.num_shards));
@@ -74,7 +77,8 @@ inline void merge_bundles(const std::vector<std::string>& inputs, const std::str
     for (const auto& input : read) {
         if (input != prefix) {
             remove_file(index_name(input));
-            for (const auto& name : list_directory(directory_of(input), basename_of(input) + ".data-")) remove_file(join_path(directory_of(input), name));  // without tensors
+            const auto from = directory_of(input);
+            for (const auto& name : list_directory(from, basename_of(input) + ".data-")) remove_file(join_path(from, name));  // without tensors
         }
         if (options.delete_old_dirs && directory_of(input) != directory) remove_empty_directory(directory_of(input));
     }

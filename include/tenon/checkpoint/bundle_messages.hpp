@@ -30,7 +30,9 @@ struct TensorSliceProto {
         std::int64_t start = 0;
         std::optional<std::int64_t> length{};
         Unknown unknown{};
-        static constexpr auto table() { return message("tensorflow.TensorSliceProto.Extent", field<&Extent::start>(1, "start"), field<&Extent::length>(2, "length").oneof()); }
+        static constexpr auto table() {
+            return message("tensorflow.TensorSliceProto.Extent", field<&Extent::start>(1, "start"), field<&Extent::length>(2, "length").oneof());
+        }
     };
     std::vector<Extent> extent{};
     Unknown unknown{};

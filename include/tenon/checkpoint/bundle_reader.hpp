@@ -60,7 +60,7 @@ public:
     }
     const StoredTensor& at(std::string_view name) const& {
         if (const auto* const t = find(name)) return *t;
-        throw NameError(prefix_ + ": Key " + std::string(name) + " not found in checkpoint");
+        throw NameError(sentence(prefix_, ": Key ", name, " not found in checkpoint"));
     }
 
     Tensor read(std::string_view name) const { return read(at(name)); }
@@ -84,7 +84,7 @@ public:
         check(t, whole);
         if (t.dtype == DType::string) throw UnsupportedError(where(t) + ": strings are not read into bytes");
         if (const auto bytes = static_cast<std::size_t>(t.size()) * file_bytes_of(t.dtype); bytes != memory.size())
-            throw ShapeError(where(t) + ": " + std::to_string(bytes) + " bytes do not go into " + std::to_string(memory.size()));
+            throw ShapeError(sentence(where(t), ": ", bytes, " bytes do not go into ", memory.size()));
         gather(t, whole, memory.data());
     }
     /// Reads all parts of a tensor only to compare their checksums, and adds what is wrong to `defects`. Variants are only looked for.
@@ -118,26 +118,28 @@ private:
         const auto data = file(part.file);
         const auto size = data->size();
         if (part.offset > size || part.bytes > size - part.offset)
-            throw CorruptError(data->path() + ": " + t.name + " has " + std::to_string(part.bytes) + " bytes at " + std::to_string(part.offset) + ", the file ends at " + std::to_string(size));
+            throw CorruptError(sentence(data->path(), ": ", t.name, " has ", part.bytes, " bytes at ", part.offset, ", the file ends at ", size));
     }
     /// Refuses what cannot be read: the dtype, parts that overlap or leave gaps in `wanted`, parts beyond their files.
     void check(const StoredTensor& t, const TensorSlice& wanted) const {
         if (!readable(t.dtype))
-            throw UnsupportedError(where(t) + ": elements of type " + (detail::is_dtype(t.dtype) ? std::string(name_of(t.dtype)) : std::to_string(static_cast<int>(t.dtype))) + " cannot be read");
+            throw UnsupportedError(sentence(where(t), ": elements of type ", detail::is_dtype(t.dtype) ? std::string(name_of(t.dtype)) : std::to_string(static_cast<int>(t.dtype)), " cannot be read"));
         std::int64_t found = 0;
         std::map<std::uint32_t, std::uint64_t> bytes;  // of each file that are asked for; entries may share bytes, the parts of a tensor not
         for (std::size_t i = 0; i < t.parts.size(); ++i) {
-            const auto& part = t.parts[i].slice;
+            const auto& part = t.parts[i];
             for (std::size_t j = 0; j < i; ++j)
-                if (intersection(part, t.parts[j].slice).size() > 0) throw CorruptError(where(t) + ": Overlapping slices: existing slice = " + t.parts[j].slice.text() + ", new slice = " + part.text());
-            const auto common = intersection(part, wanted).size();
+                if (const auto& before = t.parts[j].slice; intersection(part.slice, before).size() > 0)
+                    throw CorruptError(sentence(where(t), ": Overlapping slices: existing slice = ", before, ", new slice = ", part.slice));
+            const auto common = intersection(part.slice, wanted).size();
             if (common == 0 && t.sliced) continue;
-            bound(t, t.parts[i]);
-            if (t.sliced && !v1_ && (bytes[t.parts[i].file] += t.parts[i].bytes) > file(t.parts[i].file)->size()) throw CorruptError(where(t) + ": its parts have more bytes than their file");
+            bound(t, part);
+            if (t.sliced && !v1_ && (bytes[part.file] += part.bytes) > file(part.file)->size()) throw CorruptError(where(t) + ": its parts have more bytes than their file");
             found += common;
         }
         if (found != wanted.size())
-            throw CorruptError(where(t) + ": Does not have sufficient slices for partitioned tensor: " + std::to_string(found) + " of the " + std::to_string(wanted.size()) + " elements in " + wanted.text() + " are stored");
+            throw CorruptError(sentence(where(t), ": Does not have sufficient slices for partitioned tensor: ", found, " of the ", wanted.size(), " elements in ", wanted,
+                                        " are stored"));
     }
 
     /// Reads the part, to memory of its size if there is any, and compares its checksum piece by piece, while it is in cache.
@@ -184,7 +186,8 @@ private:
             }
             std::conditional_t<strings, std::vector<std::string>, Buffer> whole(elements(part) * width);
             load(t, part, whole.data());
-            detail::each_run(common, part.slice, wanted, [&](std::size_t from, std::size_t at, std::size_t n) { std::copy_n(whole.data() + from * width, n * width, to + at * width); });
+            detail::each_run(common, part.slice, wanted,
+                             [&](std::size_t from, std::size_t at, std::size_t n) { std::copy_n(whole.data() + from * width, n * width, to + at * width); });
         }
     }
 };

@@ -54,11 +54,11 @@ class V1Tables {
     }
     proto::SavedSlice values(const StoredTensor& t, const StoredPart& part) const {
         auto saved = entry(part.file, part.key);
-        if (!saved.data || saved.data->name != t.name) throw CorruptError(tables_[part.file].path() + ": " + t.name + ": its entry does not hold its values");
+        if (!saved.data || saved.data->name != t.name) throw CorruptError(sentence(tables_[part.file].path(), ": ", t.name, ": its entry does not hold its values"));
         return std::move(*saved.data);
     }
     CorruptError wrong_number(const StoredTensor& t, const StoredPart& part) const {
-        return CorruptError(tables_[part.file].path() + ": " + t.name + ": not the " + std::to_string(part.slice.size()) + " values of type " + std::string(name_of(t.dtype)) + " that its shape asks for");
+        return CorruptError(sentence(tables_[part.file].path(), ": ", t.name, ": not the ", part.slice.size(), " values of type ", t.dtype, " that its shape asks for"));
     }
 
     void add(std::map<std::string, StoredTensor>& all, const proto::SavedSliceMeta& m, std::uint32_t table) const {
@@ -66,7 +66,7 @@ class V1Tables {
         const auto shape = stored_shape(m.shape, where);
         auto& t = all.try_emplace(m.name, StoredTensor{m.name, m.type, shape, false, {}}).first->second;
         if (t.dtype != m.type || t.shape != shape)
-            throw CorruptError(where + ": parts of " + std::string(name_of(t.dtype)) + " " + to_string(t.shape) + " and of " + std::string(name_of(m.type)) + " " + to_string(shape));
+            throw CorruptError(sentence(where, ": parts of ", t.dtype, " ", t.shape, " and of ", m.type, " ", shape));
         for (const auto& s : m.slice) {
             const auto slice = TensorSlice::from(s);
             try {
@@ -118,7 +118,8 @@ public:
             });
         if (defects)
             for (const auto& table : tables_) {
-                for (std::size_t block = 0; block < table.blocks(); ++block) attempt(defects, [&] { table.each(block, [](const std::string&, std::string_view) {}); });
+                for (std::size_t block = 0; block < table.blocks(); ++block)
+                    attempt(defects, [&] { table.each(block, [](const std::string&, std::string_view) {}); });
                 attempt(defects, [&] { table.verify_metaindex(); });
             }
         std::vector<StoredTensor> list;

@@ -18,7 +18,8 @@ inline std::vector<std::string> verify_bundle(const std::string& prefix) {
             for (const auto& part : t.parts) ends[part.file] = std::max(ends[part.file], part.offset + part.bytes);
         }
         if (reader.version() == 1) return;
-        if (reader.shards() > std::max<std::size_t>(ends.size(), 1)) defects.push_back(index_name(prefix) + ": the header says " + std::to_string(reader.shards()) + " shards, tensors are in " + std::to_string(ends.size()));
+        if (reader.shards() > std::max<std::size_t>(ends.size(), 1))
+            defects.push_back(sentence(index_name(prefix), ": the header says ", reader.shards(), " shards, tensors are in ", ends.size()));
         for (const auto& [shard, end] : ends)
             detail::attempt(&defects, [&, shard = shard, end = end] {
                 const auto file = File::open(data_name(prefix, shard, reader.shards()));
@@ -27,7 +28,8 @@ inline std::vector<std::string> verify_bundle(const std::string& prefix) {
                 for (auto at = end; at < size; at += surplus.size()) {
                     surplus.resize(std::min<std::uint64_t>(surplus.size(), size - at));
                     file.read_at(at, surplus.data(), surplus.size());
-                    if (surplus.find_first_not_of('\0') != std::string::npos) throw CorruptError(file.path() + ": " + std::to_string(size - end) + " bytes behind the last tensor belong to none");
+                    if (surplus.find_first_not_of('\0') != std::string::npos)
+                        throw CorruptError(sentence(file.path(), ": ", size - end, " bytes behind the last tensor belong to none"));
                 }
             });
     });

@@ -44,7 +44,7 @@ class BundleWriter {
         if (entries_.contains(key)) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
     }
     Draft& data(std::uint32_t shard) {
-        if (shard >= options_.shards) throw ValueError(prefix_ + ": there is no shard " + std::to_string(shard) + " of " + std::to_string(options_.shards));
+        if (shard >= options_.shards) throw ValueError(sentence(prefix_, ": there is no shard ", shard, " of ", options_.shards));
         used_[shard] = true;
         return data_[shard];
     }
@@ -95,7 +95,8 @@ class BundleWriter {
         else append_bytes(std::move(key), t.dtype(), shape, {t.raw(), t.bytes()}, shard);
     }
     void check_dtype(DType t, std::string_view name) const {
-        if (t != DType::string && (!detail::is_dtype(t) || file_bytes_of(t) == 0)) throw UnsupportedError(prefix_ + ": " + std::string(name) + ": elements of type " + std::string(name_of(t)) + " cannot be saved");
+        if (t != DType::string && (!detail::is_dtype(t) || file_bytes_of(t) == 0))
+            throw UnsupportedError(sentence(prefix_, ": ", name, ": elements of type ", t, " cannot be saved"));
     }
     /// Numbers for the data files that hold something, in their order.
     std::uint32_t renumber() {
@@ -131,7 +132,7 @@ public:
         check_dtype(t, name);
         const auto n = static_cast<std::size_t>(detail::elements_of(shape));
         if (t == DType::string || bytes.size() != n * file_bytes_of(t))
-            throw ShapeError(prefix_ + ": " + std::string(name) + ": " + std::to_string(bytes.size()) + " bytes are not " + to_string(shape) + " elements of type " + std::string(name_of(t)));
+            throw ShapeError(sentence(prefix_, ": ", name, ": ", bytes.size(), " bytes are not ", shape, " elements of type ", t));
         append_bytes(std::string(name), t, shape, bytes, shard);
     }
     /// A part of the tensor `name`, whose shape as a whole is `shape`. A part that is everything is the tensor itself.
@@ -142,7 +143,7 @@ public:
         check_dtype(t.dtype(), name);
         const auto part = slice.within(shape).extents();
         if (part != extents_of(t.dims()))
-            throw ShapeError(prefix_ + ": " + std::string(name) + ": the slice " + slice.text() + " of " + to_string(shape) + " is " + to_string(part) + ", the tensor is " + to_string(t.dims()));
+            throw ShapeError(sentence(prefix_, ": ", name, ": the slice ", slice, " of ", shape, " is ", part, ", the tensor is ", t.dims()));
         if (part == shape) return add(name, t, shard);
         auto key = slice.key(name);
         check_new(key, std::string(name) + " (" + slice.text() + ")");
@@ -150,8 +151,8 @@ public:
         if (whole != entries_.end()) {
             if (whole->second.slices.empty()) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
             const auto before = detail::stored_shape(whole->second.shape, prefix_);
-            if (before != shape) throw ShapeError(prefix_ + ": " + std::string(name) + ": parts of " + to_string(before) + " and of " + to_string(shape));
-            if (whole->second.dtype != t.dtype()) throw TypeError(prefix_ + ": " + std::string(name) + ": parts of " + std::string(name_of(whole->second.dtype)) + " and of " + std::string(name_of(t.dtype())));
+            if (before != shape) throw ShapeError(sentence(prefix_, ": ", name, ": parts of ", before, " and of ", shape));
+            if (whole->second.dtype != t.dtype()) throw TypeError(sentence(prefix_, ": ", name, ": parts of ", whole->second.dtype, " and of ", t.dtype()));
         }
         append(std::move(key), t, shard);
         if (whole == entries_.end()) {

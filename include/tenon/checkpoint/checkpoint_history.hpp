@@ -44,7 +44,8 @@ class CheckpointHistory {
     }
 
 public:
-    explicit CheckpointHistory(HistoryOptions options = {}) : options_(std::move(options)), next_kept_(options_.clock() + options_.keep_checkpoint_every_n_hours * 3600) {
+    explicit CheckpointHistory(HistoryOptions options = {})
+        : options_(std::move(options)), next_kept_(options_.clock() + options_.keep_checkpoint_every_n_hours * 3600) {
         if (options_.max_to_keep < 0) throw ValueError("max_to_keep is " + std::to_string(options_.max_to_keep) + ", it cannot be negative");
     }
     const HistoryOptions& options() const { return options_; }

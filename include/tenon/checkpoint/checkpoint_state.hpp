@@ -106,13 +106,15 @@ inline void update_checkpoint_state(const std::string& directory, const std::str
         const bool absolute = path.starts_with('/');
         return (absolute ? options.save_relative_paths : !directory.starts_with('/')) ? detail::relative_path(path, directory) : path;
     };
-    CheckpointState state{.model_checkpoint_path = stored(newest), .all_model_checkpoint_timestamps = options.timestamps, .last_preserved_timestamp = options.last_preserved_timestamp};
+    CheckpointState state{.model_checkpoint_path = stored(newest), .all_model_checkpoint_timestamps = options.timestamps};
+    state.last_preserved_timestamp = options.last_preserved_timestamp;
     for (const auto& p : options.all_paths) state.all_model_checkpoint_paths.push_back(stored(p));
     if (options.all_paths.empty() || options.all_paths.back() != newest) state.all_model_checkpoint_paths.push_back(state.model_checkpoint_path);
     if (!options.timestamps.empty() && options.timestamps.size() != state.all_model_checkpoint_paths.size())
         throw ValueError(std::to_string(options.timestamps.size()) + " times for " + std::to_string(state.all_model_checkpoint_paths.size()) + " checkpoints");
     const auto file = join_path(directory, options.latest_filename);
-    if (file == newest || options.latest_filename == state.model_checkpoint_path) throw ValueError("Save path '" + newest + "' conflicts with path used for checkpoint state: " + file);
+    if (file == newest || options.latest_filename == state.model_checkpoint_path)
+        throw ValueError("Save path '" + newest + "' conflicts with path used for checkpoint state: " + file);
     write_file_atomically(file, proto::to_text(state));
 }
 

@@ -1,22 +1,15 @@
 // A part of a tensor: an extent per axis. In text "0,2:-:3,1" (start,length or everything), and in the keys of a checkpoint.
 #pragma once
+#include "../base/sentence.hpp"
 #include "../io/coding.hpp"
 #include "bundle_messages.hpp"
 
 namespace tenon {
 
-/// Extents of any rank; a file may have more axes than `Dims`.
-using Extents = std::vector<std::int64_t>;
-
-inline std::string to_string(const Extents& shape) {
-    std::string s = "[";
-    for (std::size_t i = 0; i < shape.size(); ++i) s += (i ? "," : "") + std::to_string(shape[i]);
-    return s + "]";
-}
 inline Extents extents_of(const Dims& d) { return {d.begin(), d.end()}; }
 /// ShapeError for more axes than tensors have.
 inline Dims dims_of(const Extents& shape) {
-    if (shape.size() > std::size_t{max_rank}) throw ShapeError("tensors have at most 8 axes, this one has " + std::to_string(shape.size()));
+    if (shape.size() > std::size_t{max_rank}) throw ShapeError(sentence("tensors have at most 8 axes, this one has ", shape.size()));
     Dims d;
     for (const auto e : shape) d.push(e);
     return d;
@@ -45,9 +38,9 @@ struct TensorSlice {
             else {
                 const auto comma = item.find(',');
                 const auto start = number(item.substr(0, comma)), length = comma == std::string_view::npos ? std::nullopt : number(item.substr(comma + 1));
-                if (!start || !length) throw ValueError("Expected a pair of numbers or '-' but got '" + std::string(item) + "': string = " + std::string(text));
+                if (!start || !length) throw ValueError(sentence("Expected a pair of numbers or '-' but got '", item, "': string = ", text));
                 if (*start < 0 || *length <= 0)
-                    throw ValueError("Expected non-negative start and positive length but got start = " + std::to_string(*start) + ", length = " + std::to_string(*length) + ": string = " + std::string(text));
+                    throw ValueError(sentence("Expected non-negative start and positive length but got start = ", *start, ", length = ", *length, ": string = ", text));
                 slice.axes.push_back({*start, *length});
             }
             if (item.size() == rest.size()) break;
@@ -65,13 +58,13 @@ struct TensorSlice {
     ///
     /// Errors    ShapeError "Mismatching ranks: shape = [2,3], slice = 0,1"; "Extent in dimension 0 out of bounds: shape = [2,3], slice = 0,3:0,2"
     TensorSlice within(const Extents& shape) const {
-        if (axes.size() != shape.size()) throw ShapeError("Mismatching ranks: shape = " + to_string(shape) + ", slice = " + text());
+        if (axes.size() != shape.size()) throw ShapeError(sentence("Mismatching ranks: shape = ", shape, ", slice = ", text()));
         TensorSlice s = *this;
         for (std::size_t i = 0; i < axes.size(); ++i) {
             auto& a = s.axes[i];
             if (a == Span{}) a.length = shape[i];
             if (a.start < 0 || a.length < 0 || a.start > shape[i] || a.length > shape[i] - a.start)
-                throw ShapeError("Extent in dimension " + std::to_string(i) + " out of bounds: shape = " + to_string(shape) + ", slice = " + text());
+                throw ShapeError(sentence("Extent in dimension ", i, " out of bounds: shape = ", shape, ", slice = ", text()));
         }
         return s;
     }

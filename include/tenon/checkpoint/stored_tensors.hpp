@@ -35,13 +35,12 @@ namespace detail {
 inline StoredPart stored_part(const proto::BundleEntryProto& e, const proto::BundleHeaderProto& header, const std::string& where) {
     const auto shape = stored_shape(e.shape, where);
     const auto n = static_cast<std::uint64_t>(elements_of(shape));
-    if (e.shard_id < 0 || e.shard_id >= header.num_shards) throw CorruptError(where + ": shard " + std::to_string(e.shard_id) + " of " + std::to_string(header.num_shards));
-    if (e.offset < 0 || e.size < 0) throw CorruptError(where + ": " + std::to_string(e.size) + " bytes at " + std::to_string(e.offset));
+    if (e.shard_id < 0 || e.shard_id >= header.num_shards) throw CorruptError(sentence(where, ": shard ", e.shard_id, " of ", header.num_shards));
+    if (e.offset < 0 || e.size < 0) throw CorruptError(sentence(where, ": ", e.size, " bytes at ", e.offset));
     const auto bytes = static_cast<std::uint64_t>(e.size), width = is_dtype(e.dtype) ? std::uint64_t{file_bytes_of(e.dtype)} : 0;
     if (width && (bytes % width || bytes / width != n))
-        throw CorruptError(where + ": Invalid size in bundle entry: stored size " + std::to_string(bytes) + "; " + to_string(shape) + " elements of type " + std::string(name_of(e.dtype)) + " have " +
-                           std::to_string(width) + " bytes each");
-    if (e.dtype == DType::string && bytes < n) throw CorruptError(where + ": Invalid size in bundle entry: stored size " + std::to_string(bytes) + " for " + std::to_string(n) + " strings");
+        throw CorruptError(sentence(where, ": Invalid size in bundle entry: stored size ", bytes, "; ", shape, " elements of type ", e.dtype, " have ", width, " bytes each"));
+    if (e.dtype == DType::string && bytes < n) throw CorruptError(sentence(where, ": Invalid size in bundle entry: stored size ", bytes, " for ", n, " strings"));
     return {TensorSlice::whole(shape.size()).within(shape), static_cast<std::uint32_t>(e.shard_id), static_cast<std::uint64_t>(e.offset), bytes, unmask_crc(e.crc32c), {}};
 }
 
@@ -64,7 +63,7 @@ inline std::vector<StoredTensor> stored_tensors(const BundleIndex& index, Defect
                 const auto named = where + " (" + slice.text() + ")";
                 if (!part) throw CorruptError(named + ": a part of the tensor is not there");
                 ++parts;
-                if (part->dtype != e.dtype) throw CorruptError(named + ": elements of type " + std::string(name_of(part->dtype)) + " in a tensor of " + std::string(name_of(e.dtype)));
+                if (part->dtype != e.dtype) throw CorruptError(sentence(named, ": elements of type ", part->dtype, " in a tensor of ", e.dtype));
                 auto stored = stored_part(*part, index.header, named);
                 try {
                     const auto extents = stored.slice.extents();
@@ -76,7 +75,7 @@ inline std::vector<StoredTensor> stored_tensors(const BundleIndex& index, Defect
             all.push_back(std::move(t));
         });
     }
-    if (defects && parts != part_keys) defects->push_back(index_name(index.prefix) + ": " + std::to_string(part_keys) + " parts of tensors are stored, " + std::to_string(parts) + " belong to one");
+    if (defects && parts != part_keys) defects->push_back(sentence(index_name(index.prefix), ": ", part_keys, " parts of tensors are stored, ", parts, " belong to one"));
     return all;
 }
 

@@ -7,6 +7,7 @@
 // A file in the other byte order has elements, and lengths and checksum of strings, turned round.
 #pragma once
 #include "../base/error.hpp"
+#include "../base/sentence.hpp"
 #include "../io/coding.hpp"
 #include "../io/crc32c.hpp"
 #include "../tensor/tensor.hpp"
@@ -22,7 +23,7 @@ template <class U> U byte_swapped(U v) {
 inline void swap_elements(DType t, std::span<std::byte> bytes) {
     const std::size_t width = t == DType::complex64 || t == DType::complex128 ? file_bytes_of(t) / 2 : file_bytes_of(t);
     if (width > 1)
-        for (std::size_t i = 0; i + width <= bytes.size(); i += width) std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.begin() + static_cast<std::ptrdiff_t>(i + width));
+        for (auto* at = bytes.data(); at + width <= bytes.data() + bytes.size(); at += width) std::reverse(at, at + width);
 }
 /// The checksum of strings' lengths, one more of them.
 inline std::uint32_t extend_by_length(std::uint32_t crc, std::uint64_t length, bool swapped = false) {
@@ -46,21 +47,21 @@ inline std::string encode_lengths(std::span<const std::string> strings, std::uin
 }
 
 inline CorruptError checksum_mismatch(const std::string& where, std::uint32_t stored, std::uint32_t computed) {
-    return CorruptError(where + ": Checksum does not match: stored " + std::to_string(stored) + ", computed " + std::to_string(computed));
+    return CorruptError(sentence(where, ": Checksum does not match: stored ", stored, ", computed ", computed));
 }
 
 /// Takes `bytes` apart into n strings: calls put(i, string_view) when everything is checked. `crc` is what the index says, unmasked.
 ///
 /// Errors    CorruptError, `where` first, before any put
 template <class Put> void decode_strings(std::string_view bytes, std::size_t n, std::uint32_t crc, bool swapped, const std::string& where, Put put) {
-    if (n > bytes.size()) throw CorruptError(where + ": invalid size: " + std::to_string(bytes.size()) + " bytes are stored for " + std::to_string(n) + " strings");
+    if (n > bytes.size()) throw CorruptError(sentence(where, ": invalid size: ", bytes.size(), " bytes are stored for ", n, " strings"));
     auto rest = bytes;
     std::vector<std::uint64_t> lengths(n);
     std::uint64_t total = 0;
     std::uint32_t computed = 0;
     for (auto& length : lengths) {
         const auto v = get_varint(rest);
-        if (!v) throw CorruptError(where + ": the lengths of its strings do not end within its " + std::to_string(bytes.size()) + " bytes");
+        if (!v) throw CorruptError(sentence(where, ": the lengths of its strings do not end within its ", bytes.size(), " bytes"));
         length = *v;
         total = total + length < total ? ~std::uint64_t{0} : total + length;
         computed = extend_by_length(computed, length, swapped);
@@ -69,10 +70,10 @@ template <class Put> void decode_strings(std::string_view bytes, std::size_t n, 
     const auto field = get_fixed32(rest);
     if (!field) throw CorruptError(where + ": it ends before the checksum of its lengths");
     const auto stored = unmask_crc(swapped ? byte_swapped(*field) : *field);
-    if (stored != computed) throw CorruptError(where + ": The length checksum does not match: stored " + std::to_string(stored) + ", computed " + std::to_string(computed));
+    if (stored != computed) throw CorruptError(sentence(where, ": The length checksum does not match: stored ", stored, ", computed ", computed));
     computed = extend_crc32c(extend_crc32c(computed, raw), rest);
     if (computed != crc) throw checksum_mismatch(where, crc, computed);
-    if (total != rest.size()) throw CorruptError(where + ": its strings have " + std::to_string(total) + " bytes, " + std::to_string(rest.size()) + " are stored");
+    if (total != rest.size()) throw CorruptError(sentence(where, ": its strings have ", total, " bytes, ", rest.size(), " are stored"));
     for (std::size_t i = 0; i < n; ++i) {
         put(i, rest.substr(0, lengths[i]));
         rest.remove_prefix(lengths[i]);

@@ -90,7 +90,8 @@ public:
     /// except that a full disk is told at once.
     void reserve([[maybe_unused]] std::uint64_t offset, [[maybe_unused]] std::uint64_t n) {
 #if defined(__linux__)
-        if (::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(n)) != 0 && errno == ENOSPC) throw_file_error(path_, "write");
+        const int failed = ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(n));
+        if (failed && errno == ENOSPC) throw_file_error(path_, "write");
 #endif
     }
     void sync() {
@@ -198,7 +199,8 @@ class Draft {
 
 public:
     explicit Draft(std::string path) : path_(std::move(path)), file_(File::create(temporary_name(path_))) {}
-    Draft(Draft&& d) noexcept : path_(std::move(d.path_)), file_(std::move(d.file_)), staged_(std::move(d.staged_)), size_(d.size_), open_(d.open_), published_(std::exchange(d.published_, true)) {}
+    Draft(Draft&& d) noexcept
+        : path_(std::move(d.path_)), file_(std::move(d.file_)), staged_(std::move(d.staged_)), size_(d.size_), open_(d.open_), published_(std::exchange(d.published_, true)) {}
     Draft& operator=(Draft&& d) noexcept {
         std::swap(path_, d.path_);
         std::swap(file_, d.file_);

@@ -6,6 +6,7 @@
 //   handle     varint64 offset | varint64 bytes without trailer
 //   footer     metaindex handle | index handle | zeros up to 40 bytes | fixed64 magic
 #pragma once
+#include "../base/sentence.hpp"
 #include "block.hpp"
 #include "crc32c.hpp"
 #include "file.hpp"
@@ -126,14 +127,14 @@ class TableReader {
     void bound(const BlockHandle& h, const char* what) const {
         const auto room = size_ - detail::footer_bytes;
         if (h.offset > room || h.size > room - h.offset || room - h.offset - h.size < detail::trailer_bytes)
-            throw corrupt(std::string(what) + " of " + std::to_string(h.size) + " bytes at " + std::to_string(h.offset) + " does not fit into the file's " + std::to_string(size_));
+            throw corrupt(sentence(what, " of ", h.size, " bytes at ", h.offset, " does not fit into the file's ", size_));
     }
     std::string read(const BlockHandle& h) const {
         std::string bytes(h.size + detail::trailer_bytes, '\0');
         file_.read_at(h.offset, bytes.data(), bytes.size());
         std::string_view trailer(bytes.data() + h.size + 1, 4);
         const auto stored = unmask_crc(*get_fixed32(trailer)), computed = crc32c({bytes.data(), h.size + 1});
-        if (stored != computed) throw corrupt(place(h) + ": block checksum mismatch: stored " + std::to_string(stored) + ", computed " + std::to_string(computed));
+        if (stored != computed) throw corrupt(sentence(place(h), ": block checksum mismatch: stored ", stored, ", computed ", computed));
         const auto type = static_cast<unsigned char>(bytes[h.size]);
         bytes.resize(h.size);
         if (type == 0) return bytes;
@@ -174,7 +175,8 @@ public:
         const auto& part = parts_[i];
         const auto where = file_.path() + ": " + place(part.handle);
         each_entry(read(part.handle), where, [&](const std::string& key, std::string_view value) {
-            if (key > part.last_key || (i > 0 && key <= parts_[i - 1].last_key)) throw CorruptError(where + ": keys do not ascend: one is outside of what the index says");
+            if (key > part.last_key || (i > 0 && key <= parts_[i - 1].last_key))
+                throw CorruptError(where + ": keys do not ascend: one is outside of what the index says");
             visit(key, value);
         });
     }
