@@ -102,6 +102,9 @@ struct OpTable {
 /// One compiled pass that can stand for the operations between `inputs` and its outputs.
 struct Group {
     Kernel run = nullptr;
+    std::shared_ptr<const void> (*prepare)(const void* group, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
+    bool reduces = false;      ///< the extents it walks over are those of its operands, broadcast
+    bool elementwise = false;  ///< the result may lie where an input of its extents lay
     std::vector<Output> inputs{};
     std::vector<const Operation*> inner{};  ///< stood for, roots excepted; the roots own them
     std::vector<std::uint32_t> reads{};     ///< per output: bit i if it needs inputs[i]

@@ -55,6 +55,9 @@ template <class T, int first, class A> struct inputs_of<T, first, A> { using typ
 template <class T, int first, class A, class B> struct inputs_of<T, first, A, B> {
     using type = std::tuple<Live<T, A, first>, Live<T, B, first + leaves_of<A>>>;
 };
+template <class T, int first, class A, class B, class C> struct inputs_of<T, first, A, B, C> {
+    using type = std::tuple<Live<T, A, first>, Live<T, B, first + leaves_of<A>>, Live<T, C, first + leaves_of<A> + leaves_of<B>>>;
+};
 
 template <class T, int position> struct Live<T, Leaf, position> {
     static constexpr std::uint32_t positions = 1u << position;
@@ -123,6 +126,13 @@ template <class T, int first, auto op, class... In> struct Live<T, Tree<op, In..
     }
 };
 
+/// Of a reduction: its operands broadcast to extents that nothing has.
+inline std::shared_ptr<const void> prepare_reduction(const void*, std::span<const Ref* const> in, std::span<const Ref* const>) {
+    Dims whole = in[0]->dims;
+    for (const Ref* r : in) whole = broadcast("", whole, r->dims).dims[0];
+    return std::make_shared<Layouts>(in.data(), in.size(), whole, block);
+}
+
 /// Of a backward kernel: its readers (leaves, g) and, per output, its writers.
 struct BackwardLayouts {
     Layouts in;
@@ -155,6 +165,20 @@ template <class T, class Pattern> struct Statement {
         return tree.back(lazy<g_bit>(map(g, sink.n)), lazy<y_bit>(map(y, sink.n)), sink);
     }
     using reads = decltype(back(std::declval<Root&>(), nullptr, nullptr, std::declval<Sink<T>&>()));
+
+    /// The sum of all elements, or their mean, without storing them.
+    template <bool mean> static void reduce(const Call& c) {
+        const auto& layouts = *static_cast<const Layouts*>(c.prepared);
+        std::array<Reader<T>, leaves> in;
+        for (std::size_t k = 0; k < leaves; ++k) in[k].open(*c.in[k], layouts.each[k], layouts.cuts);
+        Root tree;
+        T sum = 0;
+        layouts.cuts.each([&](std::int64_t i, std::int64_t n) {
+            tree.load(in.data(), i, n);
+            sum += tree.forward().value.sum();
+        });
+        static_cast<T*>(c.out[0]->data)[0] = mean ? sum / static_cast<T>(layouts.cuts.size()) : sum;
+    }
 
     /// in: leaves, g, y, without memory where nobody reads them; out: one per distinct leaf, likewise.
     static void backward(const Call& c) {
@@ -206,7 +230,7 @@ template <class T, class Pattern> const Output& materialise(const Pending<T, Pat
     if constexpr (!detail::is_one_op<Pattern>) {  // one op alone gains nothing from being compiled again
         static_assert(S::leaves < 31, "tenon: name a part of this statement; it has more than 30 operands");
         emitter.made.pop_back();
-        Group g{.run = &S::forward, .inputs = e.leaves, .inner = std::move(emitter.made)};
+        Group g{.run = &S::forward, .prepare = &detail::prepare_elementwise, .elementwise = true, .inputs = e.leaves, .inner = std::move(emitter.made)};
         g.reads.push_back((1u << S::leaves) - 1);
         g.backward = &S::backward;
         g.position_reads = S::reads::positions;
@@ -214,5 +238,19 @@ template <class T, class Pattern> const Output& materialise(const Pending<T, Pat
     }
     return *e.made;
 }
+
+namespace detail {
+/// A full reduction of a statement: the reduction's own operation, and a compiled kernel for both in one pass.
+template <class O, class T, class P> Output reduce_statement(Pending<T, P>&& e, std::shared_ptr<const void> op, bool mean) {
+    const Output whole = materialise(e);
+    const Output y = apply(table_of<O, T>(), std::move(op), {whole});
+    Group g{.run = mean ? &Statement<T, P>::template reduce<true> : &Statement<T, P>::template reduce<false>, .prepare = &prepare_reduction, .reduces = true, .inputs = std::move(e.leaves)};
+    if (whole.operation->group) g.inner = whole.operation->group->inner;
+    g.inner.push_back(whole.operation.get());
+    g.reads.push_back((1u << leaves_of<P>) - 1);
+    y.operation->group = std::make_shared<Group>(std::move(g));
+    return y;
+}
+}  // namespace detail
 
 }  // namespace tenon

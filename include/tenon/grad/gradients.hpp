@@ -164,7 +164,7 @@ private:
             if (const auto part = totals(*o, local); part[0].operation) through(o, part, local);
         }
         const Group& forward = *y.operation->group;
-        auto backward = std::make_shared<Group>(Group{.run = forward.backward, .inputs = forward.inputs});
+        auto backward = std::make_shared<Group>(Group{.run = forward.backward, .prepare = &prepare_backward, .inputs = forward.inputs});
         backward->inputs.push_back(g);
         backward->inputs.push_back(y);
         std::vector<Output> roots;

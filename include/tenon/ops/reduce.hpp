@@ -3,6 +3,7 @@
 // Shapes    x [..], axes -> the axes not listed; listed ones stay as 1 if keep_dims
 // Errors    "[Sum] axis 2 is outside [3,4]", "[Sum] axis 0 is listed twice"
 #pragma once
+#include "../expr/statement.hpp"
 #include "shape.hpp"
 #include "../tensor/reduce.hpp"
 
@@ -105,9 +106,14 @@ template <class O, class T> Node<T> reduce_all(const Node<T>& x, bool keep_dims)
     }
     return make<T>(o, {x, range_of_rank(x)});
 }
+template <class O, int rank> inline constexpr O reduction_constant = reduction<O>(all_axes(rank), false);
 template <class O, bool keep_dims, std::int64_t... axes, class X> auto reduce_call(X&& x) {
     constexpr Dims dims = shape_of<X>::dims;
-    if constexpr (sizeof...(axes) > 0 || dims.ranked()) {
+    constexpr bool statement = sizeof...(axes) == 0 && !keep_dims && dims.ranked() && !std::is_lvalue_reference_v<X> && !std::is_same_v<typename pattern_of<std::remove_cvref_t<X>>::type, Leaf>;
+    if constexpr (statement && (std::is_same_v<O, Sum> || std::is_same_v<O, Mean>)) {
+        constexpr auto& op = reduction_constant<O, dims.rank>;
+        return Node<value_type_of<X>, Shape<>>(reduce_statement<O>(std::move(x), std::shared_ptr<const void>(std::shared_ptr<void>(), &op), std::is_same_v<O, Mean>));
+    } else if constexpr (sizeof...(axes) > 0 || dims.ranked()) {
         return call(Constant<reduction<O>(sizeof...(axes) ? Dims{axes...} : all_axes(dims.ranked() ? dims.rank : 0), keep_dims)>{}, std::forward<X>(x));
     } else {
         return reduce_all<O>(node(std::forward<X>(x)), keep_dims);

@@ -1,7 +1,7 @@
 // Runs fetches with feeds. A session keeps a plan for each set of fetches and extents of feeds.
 #pragma once
 #include "../expr/graph.hpp"
-#include "plan.hpp"
+#include "plan_builder.hpp"
 
 #include <tuple>
 

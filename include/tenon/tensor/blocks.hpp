@@ -78,6 +78,7 @@ public:
         else if (step_ % l.period || step_ > block) step_ = std::max(block / l.period, std::int64_t{1}) * l.period;
     }
     std::int64_t step() const { return std::min(step_, size_); }
+    std::int64_t size() const { return size_; }
     template <class F> void each(F&& f) const {
         for (std::int64_t i = 0, n; i < size_; i += n) {
             n = std::min(step_, size_ - i);

@@ -1,0 +1,227 @@
+// The last stage of planning: where everything lies, and the kernels with their memory resolved.
+#pragma once
+#include "arena.hpp"
+#include "plan_order.hpp"
+
+namespace tenon {
+
+class PlanBuilder : PlanOrder {
+    Plan& plan_;
+    Streams& streams_;
+
+public:
+    PlanBuilder(Plan& plan, std::span<const Output> fetches, std::span<const Feed> feeds, Streams& streams) : PlanOrder(fetches, feeds), plan_(plan), streams_(streams) {}
+    void build() { emit(); }
+
+private:
+    struct Draft {
+        Kernel run = nullptr;
+        const Operation* of = nullptr;
+        const void* op = nullptr;
+        std::vector<int> in, out;              // values, or none with the extents in `absent`
+        std::vector<Ref> absent_in, absent_out;
+        bool may_overwrite = false;
+        std::shared_ptr<const void> prepared{};
+        std::size_t workspace = 0, workspace_at = 0;
+    };
+    void emit() {
+        std::vector<Draft> drafts;
+        for (const int u : sequence_) draft(units_[z(u)], drafts);
+        lifetimes(drafts);
+        take_over(drafts);
+        place(drafts);
+        finish(drafts);
+    }
+    void draft(const Unit& u, std::vector<Draft>& drafts) {
+        const Op& op = ops_[z(u.ops[0])];
+        const Operation& o = *op.o;
+        Draft d;
+        d.of = &o;
+        const auto push = [](std::vector<int>& list, std::vector<Ref>& absent, int value, const Ref& r) {
+            list.push_back(value);
+            absent.push_back(r);
+        };
+        if (u.group) {
+            const Group& g = *u.group;
+            d.run = g.run;
+            d.op = &g;
+            std::uint32_t reads = 0;
+            for (const int i : u.ops) reads |= g.reads[z(ops_[z(i)].o->group_output)];
+            for (std::size_t i = 0; i < g.inputs.size(); ++i) {
+                const int v = value_of(g.inputs[i]);
+                if (reads & 1u << i) push(d.in, d.absent_in, operand(g, g.inputs[i]), {});
+                else push(d.in, d.absent_in, none, {nullptr, values_[z(v)].ref.dims, values_[z(v)].ref.dtype});
+            }
+            d.out.assign(g.reads.size(), none);
+            d.absent_out.resize(g.reads.size(), Ref{nullptr, Dims::unranked(), DType::invalid});
+            for (const int i : u.ops) d.out[z(ops_[z(i)].o->group_output)] = ops_[z(i)].first_value;
+            d.may_overwrite = g.elementwise;
+        } else {
+            if (!o.table->forward) return;
+            if (op.values && external(values_[z(op.first_value)]) && op.values == 1) return;
+            if (is_view(op)) {
+                values_[z(op.first_value)].root = value_of(o.inputs[z(o.table->view)]);
+                return;
+            }
+            d.run = o.table->forward;
+            d.op = o.op.get();
+            for (const Output& i : o.inputs) push(d.in, d.absent_in, o.table->elementwise ? unbroadcast(value_of(i)) : value_of(i), {});
+            for (int k = 0; k < op.values; ++k) push(d.out, d.absent_out, op.first_value + k, {});
+            if (o.table->writes && op.values) values_[z(op.first_value)].root = value_of(o.inputs[0]);
+            d.may_overwrite = o.table->elementwise && o.results[0].dtype == o.table->dtype;
+        }
+        drafts.push_back(std::move(d));
+    }
+    int root(int value) const {
+        while (values_[z(value)].root != value) value = values_[z(value)].root;
+        return value;
+    }
+    bool in_arena(int r) const {
+        const Value& v = values_[z(r)];
+        return !external(v) && !ops_[z(v.op)].o->table->is_state;
+    }
+    void lifetimes(const std::vector<Draft>& drafts) {
+        for (int t = 0; t < static_cast<int>(drafts.size()); ++t)
+            for (const auto* list : {&drafts[z(t)].in, &drafts[z(t)].out})
+                for (const int v : *list)
+                    if (v != none) {
+                        Value& r = values_[z(root(v))];
+                        if (r.first == none) r.first = t;
+                        r.last = t;
+                    }
+        for (const Output& f : fetches_) if (!f.operation->results.empty()) values_[z(root(value_of(f)))].last = static_cast<int>(drafts.size());
+    }
+    /// An elementwise result goes where an operand of the same extents dies.
+    void take_over(const std::vector<Draft>& drafts) {
+        for (int t = 0; t < static_cast<int>(drafts.size()); ++t) {
+            const Draft& d = drafts[z(t)];
+            if (!d.may_overwrite || d.out.size() != 1 || root(d.out[0]) != d.out[0]) continue;
+            Value& y = values_[z(d.out[0])];
+            for (const int v : d.in) {
+                if (v == none || v == d.out[0]) continue;
+                const int r = root(v);
+                Value& from = values_[z(r)];
+                bool whole = in_arena(r) && from.last == t && from.first < t && values_[z(v)].ref.dtype == y.ref.dtype;
+                for (const int other : d.in) if (other != none && root(other) == r) whole &= values_[z(other)].ref.dims == y.ref.dims;
+                if (!whole) continue;
+                y.root = r;
+                from.last = y.last;
+                break;
+            }
+        }
+    }
+    std::size_t bytes_of_value(int v) const {
+        const Ref& r = values_[z(v)].ref;
+        return static_cast<std::size_t>(r.dims.size()) * bytes_of(r.dtype);
+    }
+    const Ref* ref(const Draft& d, bool input, std::size_t i) {
+        const int v = input ? d.in[i] : d.out[i];
+        return v != none ? &values_[z(v)].ref : &(input ? d.absent_in : d.absent_out)[i];
+    }
+    void place(std::vector<Draft>& drafts) {
+        Placer placer;
+        std::vector<std::vector<int>> dying(drafts.size());
+        for (std::size_t t = 0; t < drafts.size(); ++t) {
+            Draft& d = drafts[t];
+            for (const int v : d.out)
+                if (v != none && root(v) == v && in_arena(v) && values_[z(v)].first == static_cast<int>(t)) {
+                    values_[z(v)].offset = placer.take(bytes_of_value(v));
+                    if (z(values_[z(v)].last) < drafts.size()) dying[z(values_[z(v)].last)].push_back(v);
+                }
+            std::vector<const Ref*> in, out;
+            for (std::size_t i = 0; i < d.in.size(); ++i) in.push_back(ref(d, true, i));
+            for (std::size_t i = 0; i < d.out.size(); ++i) out.push_back(ref(d, false, i));
+            complete_and_prepare(d, in, out);
+            if (d.workspace) {
+                d.workspace_at = placer.take(d.workspace);
+                placer.give_back(d.workspace_at, d.workspace);
+            }
+            for (const int v : dying[t]) placer.give_back(values_[z(v)].offset, bytes_of_value(v));
+        }
+        plan_.arena_bytes_ = placer.bytes();
+        plan_.arena_ = Buffer(placer.bytes());
+    }
+    void complete_and_prepare(Draft& d, std::vector<const Ref*>& in, std::vector<const Ref*>& out) {
+        const Operation& o = *d.of;
+        if (d.op != o.op.get()) {  // a group: its readers need to know which operands are there
+            std::deque<Ref> present;
+            for (std::size_t i = 0; i < out.size(); ++i) if (d.out[i] != none) out[i] = &present.emplace_back(Ref{&present, out[i]->dims, out[i]->dtype});
+            d.prepared = static_cast<const Group*>(d.op)->prepare(d.op, in, out);
+        } else {
+            if (o.table->complete) {
+                std::vector<Ref> known;
+                for (const int v : d.in) known.push_back(known_ref(v));
+                plan_.owned_.push_back(o.table->complete(o.op, known));
+                d.op = plan_.owned_.back().get();
+            }
+            if (o.table->prepare) d.prepared = o.table->prepare(d.op, in, out);
+            if (o.table->workspace) d.workspace = o.table->workspace(d.op, in, out);
+        }
+        if (d.prepared) plan_.owned_.push_back(d.prepared);
+    }
+    void finish(std::vector<Draft>& drafts) {
+        std::vector<Ref*> placed(values_.size(), nullptr);
+        const auto memory = [&](int v) -> const Ref* {
+            if (placed[z(v)]) return placed[z(v)];
+            Ref& r = plan_.refs_.emplace_back(values_[z(v)].ref);
+            placed[z(v)] = &r;
+            const int at = root(v);
+            const Value& owner = values_[z(at)];
+            if (owner.known) {
+                r.data = owner.known.raw();
+                plan_.owned_.push_back(owner.known.owner());
+            } else if (owner.feed != none) {
+                plan_.patches_.push_back({z(owner.feed), &r});
+            } else if (const Operation& o = *ops_[z(owner.op)].o; o.table->is_state) {
+                if (!o.state || !o.state->value) throw ShapeError("[run] " + describe(o) + " has no extents yet");
+                r.data = o.state->value.raw();
+            } else {
+                r.data = plan_.arena_.data() + owner.offset;
+            }
+            return &r;
+        };
+        std::size_t total = 0;
+        for (const Draft& d : drafts) total += d.in.size() + d.out.size();
+        plan_.pointers_.reserve(total);
+        std::unordered_map<State*, const Operation*> assigned, read;
+        for (Draft& d : drafts) {
+            const auto list = [&](bool input) {
+                const auto from = plan_.pointers_.size();
+                const auto& values = input ? d.in : d.out;
+                for (std::size_t i = 0; i < values.size(); ++i) plan_.pointers_.push_back(values[i] != none ? memory(values[i]) : &plan_.refs_.emplace_back((input ? d.absent_in : d.absent_out)[i]));
+                return std::span<const Ref* const>(plan_.pointers_.data() + from, values.size());
+            };
+            const auto in = list(true), out = list(false);
+            random::Philox* stream = nullptr;
+            const OpTable& t = *d.of->table;
+            if (t.seed && d.op != nullptr && !uses_group(*d.of)) {
+                const auto [at, fresh] = streams_.try_emplace(d.of);
+                if (fresh) t.seed(d.op, at->second);
+                stream = &at->second;
+            }
+            plan_.steps_.push_back({d.run, Call{d.op, in, out, d.workspace ? plan_.arena_.data() + d.workspace_at : nullptr, d.prepared.get(), stream}, d.of});
+            for (std::size_t i = 0; i < d.in.size(); ++i) {
+                if (d.in[i] == none) continue;
+                const Value& owner = values_[z(root(d.in[i]))];
+                if (external(owner)) continue;
+                const Operation& o = *ops_[z(owner.op)].o;
+                if (!o.table->is_state) continue;
+                if (t.initialises && i == 0) assigned[o.state.get()] = &o;
+                else read[o.state.get()] = &o;
+            }
+        }
+        for (const Output& f : fetches_) {
+            if (f.operation->results.empty()) { plan_.fetched_.push_back(nullptr); continue; }
+            plan_.fetched_.push_back(memory(value_of(f)));
+            const Value& owner = values_[z(root(value_of(f)))];
+            if (!external(owner)) if (const Operation& o = *ops_[z(owner.op)].o; o.table->is_state) read[o.state.get()] = &o;
+        }
+        for (const auto& [state, o] : read)
+            if (!assigned.contains(state)) plan_.reads_.push_back(state), plan_.read_operations_.push_back(o);
+        for (const auto& [state, o] : assigned) plan_.assigns_.push_back(state);
+        plan_.keep_.assign(fetches_.begin(), fetches_.end());
+        for (const Feed& f : feeds_) plan_.keep_.push_back(f.of);
+    }
+};
+
+}  // namespace tenon

@@ -1,0 +1,223 @@
+// The first stage of planning: which operations and values there are, what is known of them, what has to be computed.
+#pragma once
+#include "plan.hpp"
+
+#include <algorithm>
+
+namespace tenon {
+
+class PlanGraph {
+protected:
+    enum : int { none = -1 };
+    struct Value {
+        Ref ref;
+        Tensor known{};
+        int op = none, feed = none;
+        int root = none;           // whose memory it is; itself if its own
+        int first = none, last = none;
+        std::size_t offset = 0;
+    };
+    struct Op {
+        const Operation* o = nullptr;
+        int first_value = 0, values = 0, unit = none;
+        bool needed = false, copies = false;  // copies: a read of a variable that must not see a later update
+    };
+    std::span<const Output> fetches_;
+    std::span<const Feed> feeds_;
+    std::unordered_map<const Operation*, int> number_{};
+    std::vector<Op> ops_{};
+    std::vector<Value> values_{};
+    std::unordered_map<const Group*, bool> refused_{};
+
+    static std::size_t z(int i) { return static_cast<std::size_t>(i); }
+    int value_of(const Output& o) const { return ops_[z(number_.at(o.operation.get()))].first_value + o.index; }
+    /// Its elements are not computed by this plan.
+    bool external(const Value& v) const { return v.known || v.feed != none; }
+    bool uses_group(const Operation& o) const { return o.group && !refused_.contains(o.group.get()); }
+
+    Ref known_ref(int value) const {
+        const Value& v = values_[z(value)];
+        return {v.known ? v.known.raw() : nullptr, v.ref.dims, v.ref.dtype};
+    }
+    /// Elementwise readers broadcast as they read, so nobody has to write the repeats for them.
+    int unbroadcast(int value) const {
+        for (;;) {
+            const Value& v = values_[z(value)];
+            if (v.known || v.feed != none) return value;
+            const Operation& o = *ops_[z(v.op)].o;
+            if (o.table->broadcasts < 0 || uses_group(o)) return value;
+            value = value_of(o.inputs[z(o.table->broadcasts)]);
+        }
+    }
+
+    int operand(const Group& g, const Output& o) const { return g.reduces ? value_of(o) : unbroadcast(value_of(o)); }
+
+    /// The values that computing `op` reads.
+    template <class F> void each_input(const Op& op, F&& f) const {
+        const Operation& o = *op.o;
+        if (uses_group(o)) {
+            const Group& g = *o.group;
+            for (std::size_t i = 0; i < g.inputs.size(); ++i)
+                if (g.reads[z(o.group_output)] & 1u << i) f(operand(g, g.inputs[i]));
+        } else {
+            for (const Output& i : o.inputs) f(o.table->elementwise ? unbroadcast(value_of(i)) : value_of(i));
+        }
+    }
+
+public:
+    PlanGraph(std::span<const Output> fetches, std::span<const Feed> feeds) : fetches_(fetches), feeds_(feeds) {
+        number();
+        infer();
+        choose();
+    }
+
+private:
+    // ---- number ------------------------------------------------------------------------------------------
+
+    int feed_of(const Operation* o, int index) const {
+        for (std::size_t i = 0; i < feeds_.size(); ++i) if (feeds_[i].of.operation.get() == o && feeds_[i].of.index == index) return static_cast<int>(i);
+        return none;
+    }
+    bool is_fed(const Output& o) const { return feed_of(o.operation.get(), o.index) != none; }
+
+    int add(const Operation* o) {
+        const auto [at, fresh] = number_.try_emplace(o, static_cast<int>(ops_.size()));
+        if (fresh) {
+            Op op{o, static_cast<int>(values_.size()), static_cast<int>(o->results.size())};
+            for (int i = 0; i < op.values; ++i) {
+                Value v;
+                v.op = at->second;
+                v.feed = feed_of(o, i);
+                v.root = static_cast<int>(values_.size());
+                values_.push_back(std::move(v));
+            }
+            ops_.push_back(op);
+        }
+        return at->second;
+    }
+    /// Inputs before what reads them; iterative, since graphs are deep.
+    void number() {
+        struct Visit { const Operation* o; std::size_t edge; };
+        std::vector<Visit> stack;
+        std::unordered_map<const Operation*, bool> seen;
+        const auto enter = [&](const Operation* o) { if (seen.try_emplace(o, true).second) stack.push_back({o, 0}); };
+        for (const Feed& f : feeds_) if (f.of.operation->inputs.empty() && f.of.operation->results.size() == 1) seen.emplace(f.of.operation.get(), true), add(f.of.operation.get());
+        for (const Output& f : fetches_) {
+            if (f.operation->results.empty() || !is_fed(f)) enter(f.operation.get());
+            while (!stack.empty()) {
+                auto& [o, edge] = stack.back();
+                const std::size_t data = o->inputs.size(), before = data + o->controls.size(), all = before + (o->group ? o->group->inputs.size() : 0);
+                if (edge == all) {
+                    add(o);
+                    stack.pop_back();
+                    continue;
+                }
+                const std::size_t i = edge++;
+                if (i >= data && i < before) { enter(o->controls[i - data].get()); continue; }
+                const Output& from = i < data ? o->inputs[i] : o->group->inputs[i - before];  // a group's kernel wants extents that the operation itself may not reach
+                if (!is_fed(from)) enter(from.operation.get());
+            }
+        }
+        for (const Feed& f : feeds_) add(f.of.operation.get());  // those whose other outputs nobody needs
+    }
+
+    // ---- infer -------------------------------------------------------------------------------------------
+
+    void infer() {
+        for (std::size_t i = 0; i < feeds_.size(); ++i) {
+            const Feed& f = feeds_[i];
+            Value& v = values_[z(value_of(f.of))];
+            const Result& r = f.of.operation->results[z(f.of.index)];
+            if (f.value.dtype() != r.dtype)
+                throw FeedError("[feed] " + describe(*f.of.operation) + " is " + std::string(name_of(r.dtype)) + ", fed " + std::string(name_of(f.value.dtype())));
+            if (!compatible(r.dims, f.value.dims())) throw FeedError("[feed] " + describe(*f.of.operation) + " is " + to_string(r.dims) + ", fed " + to_string(f.value.dims()));
+            v.ref.dims = f.value.dims();
+            v.ref.dtype = r.dtype;
+            if (f.known) v.known = f.value;
+        }
+        std::vector<Ref> in;
+        for (Op& op : ops_) {
+            const Operation& o = *op.o;
+            bool all_fed = op.values > 0;
+            for (int k = 0; k < op.values; ++k) all_fed &= values_[z(op.first_value + k)].feed != none;
+            if (all_fed) continue;
+            in.clear();
+            bool open = false;
+            for (std::size_t k = 0; k < o.inputs.size(); ++k) {
+                in.push_back(known_ref(value_of(o.inputs[k])));
+                const bool wanted = (o.table->needs && o.table->needs(k, o.inputs.size())) || is_const_input(*o.table, k, o.inputs.size());
+                if (wanted && !in.back().data && o.table->supported) {
+                    if (in.back().dims.known()) throw NeedsValue{o.inputs[k]};
+                    open = true;
+                }
+            }
+            std::vector<Result> results;
+            if (!o.table->supported || open) results.assign(z(op.values), Result{});
+            else results = infer_results(*o.table, o.op, in, describe(o));
+            if (o.state && o.state->value && op.values) results[0].dims = o.state->value.dims();
+            for (int k = 0; k < op.values; ++k) {
+                Value& v = values_[z(op.first_value + k)];
+                if (v.feed != none) continue;
+                v.ref.dims = results[z(k)].dims;
+                v.ref.dtype = results[z(k)].dtype == DType::invalid ? o.results[z(k)].dtype : results[z(k)].dtype;
+                v.known = std::move(results[z(k)].known);
+            }
+        }
+    }
+
+    // ---- choose ------------------------------------------------------------------------------------------
+
+    void choose() {
+        for (const Feed& f : feeds_)
+            for (const Op& op : ops_)
+                if (op.o->group)
+                    for (const Operation* inner : op.o->group->inner) if (inner == f.of.operation.get()) refused_[op.o->group.get()] = true;
+        for (bool changed = true; changed;) {
+            changed = false;
+            for (Op& op : ops_) op.needed = false;
+            std::vector<int> todo;
+            const auto want = [&](int op) {
+                if (!ops_[z(op)].needed) ops_[z(op)].needed = true, todo.push_back(op);
+            };
+            const auto want_value = [&](int v) { if (!external(values_[z(v)])) want(values_[z(v)].op); };
+            for (const Output& f : fetches_) {
+                if (f.operation->results.empty()) want(number_.at(f.operation.get()));
+                else want_value(value_of(f));
+            }
+            while (!todo.empty()) {
+                const Op& op = ops_[z(todo.back())];
+                todo.pop_back();
+                each_input(op, want_value);
+                for (const auto& c : op.o->controls) want(number_.at(c.get()));
+            }
+            for (const Op& op : ops_) {
+                if (!op.needed || !uses_group(*op.o)) continue;
+                for (const Operation* inner : op.o->group->inner) {
+                    const auto at = number_.find(inner);
+                    if (at == number_.end() || !ops_[z(at->second)].needed) continue;
+                    refused_[op.o->group.get()] = true;
+                    changed = true;
+                    break;
+                }
+            }
+        }
+        refuse_what_cannot_run();
+    }
+    void refuse_what_cannot_run() const {
+        std::string unsupported, unfed;
+        for (const Op& op : ops_) {
+            if (!op.needed) continue;
+            const OpTable& t = *op.o->table;
+            if (!t.supported) unsupported += (unsupported.empty() ? "" : ", ") + describe(*op.o);
+            else if (t.name == "Placeholder") unfed += (unfed.empty() ? "" : ", ") + describe(*op.o) + " " + std::string(name_of(op.o->results[0].dtype)) + " " + to_string(op.o->results[0].dims);
+            else if (!t.forward && !t.is_state && op.values) throw UnsupportedError("[run] " + describe(*op.o) + " has no kernel for " + std::string(name_of(t.dtype)));
+        }
+        if (!unsupported.empty()) throw UnsupportedError("[run] ops that tenon cannot run: " + unsupported);
+        if (!unfed.empty()) throw FeedError("[run] not fed: " + unfed);
+        for (const Op& op : ops_)
+            for (int k = 0; op.needed && k < op.values; ++k)
+                if (const Dims& d = values_[z(op.first_value + k)].ref.dims; !d.known()) throw ShapeError("[run] extents of " + describe(*op.o) + " are not known: " + to_string(d));
+    }
+};
+
+}  // namespace tenon

@@ -1,0 +1,154 @@
+// The second stage of planning: in which order to compute what has to be computed.
+#pragma once
+#include "plan_graph.hpp"
+
+#include <queue>
+
+namespace tenon {
+
+class PlanOrder : public PlanGraph {
+protected:
+    /// What runs as one kernel.
+    struct Unit {
+        std::vector<int> ops;           // of one group, or one
+        const Group* group = nullptr;
+        std::vector<int> in{};          // values read, each once
+        std::vector<int> after{};       // units that wait for this one
+        int waits = 0;
+    };
+    std::vector<Unit> units_{};
+    std::vector<int> sequence_{};  // units, as they will run
+
+public:
+    PlanOrder(std::span<const Output> fetches, std::span<const Feed> feeds) : PlanGraph(fetches, feeds) {
+        make_units();
+        if (!arrange(false) && !arrange(true)) throw ValueError("[run] operations wait for each other in a circle");
+    }
+
+protected:
+    bool is_view(const Op& op) const {
+        const Operation& o = *op.o;
+        if (o.table->view < 0 || op.copies || uses_group(o) || values_[z(op.first_value)].feed != none) return false;
+        const Ref &in = values_[z(value_of(o.inputs[z(o.table->view)]))].ref, &out = values_[z(op.first_value)].ref;
+        return in.dims.size() == out.dims.size() && in.dtype == out.dtype;
+    }
+
+private:
+    void make_units() {
+        std::unordered_map<const Group*, int> of_group;
+        for (std::size_t i = 0; i < ops_.size(); ++i) {
+            Op& op = ops_[i];
+            if (!op.needed) continue;
+            const Group* g = uses_group(*op.o) ? op.o->group.get() : nullptr;
+            op.unit = static_cast<int>(units_.size());
+            if (g) {
+                const auto [at, fresh] = of_group.try_emplace(g, op.unit);
+                op.unit = at->second;
+                if (fresh) units_.push_back({{}, g});
+            } else {
+                units_.push_back({});
+            }
+            Unit& u = units_[z(op.unit)];
+            u.ops.push_back(static_cast<int>(i));
+            each_input(op, [&](int v) { if (std::find(u.in.begin(), u.in.end(), v) == u.in.end()) u.in.push_back(v); });
+        }
+    }
+    /// Whose memory `value` is, and the op through which a variable's memory is first read (or none).
+    std::pair<int, int> memory_of(int value) const {
+        int reader = none;
+        for (;;) {
+            const Value& v = values_[z(value)];
+            if (external(v)) return {value, reader};
+            const Op& op = ops_[z(v.op)];
+            const Operation& o = *op.o;
+            if (o.table->writes > 0 && value == op.first_value && !o.inputs.empty()) value = value_of(o.inputs[0]);
+            else if (is_view(op)) reader = v.op, value = value_of(o.inputs[z(o.table->view)]);
+            else return {value, reader};
+        }
+    }
+    bool is_variable(int value) const { return !external(values_[z(value)]) && ops_[z(values_[z(value)].op)].o->table->is_state; }
+
+    void edge(int from, int to) {
+        if (from == to) return;
+        units_[z(from)].after.push_back(to);
+        ++units_[z(to)].waits;
+    }
+    /// Everything that runs only after `unit` does.
+    std::vector<bool> followers(int unit) const {
+        std::vector<bool> reached(units_.size());
+        std::vector<int> todo{unit};
+        while (!todo.empty()) {
+            const int u = todo.back();
+            todo.pop_back();
+            for (const int next : units_[z(u)].after) if (!reached[z(next)]) reached[z(next)] = true, todo.push_back(next);
+        }
+        return reached;
+    }
+    bool arrange(bool copy_all_reads) {
+        for (Unit& u : units_) u.after.clear(), u.waits = 0;
+        sequence_.clear();
+        for (int u = 0; u < static_cast<int>(units_.size()); ++u) {
+            for (const int v : units_[z(u)].in) if (!external(values_[z(v)])) edge(ops_[z(values_[z(v)].op)].unit, u);
+            for (const int i : units_[z(u)].ops) for (const auto& c : ops_[z(i)].o->controls) edge(ops_[z(number_.at(c.get()))].unit, u);
+        }
+        guard_variables(copy_all_reads);
+        std::priority_queue<int, std::vector<int>, std::greater<>> ready;
+        for (int u = 0; u < static_cast<int>(units_.size()); ++u) if (units_[z(u)].waits == 0) ready.push(u);
+        while (!ready.empty()) {
+            const int u = ready.top();
+            ready.pop();
+            sequence_.push_back(u);
+            for (const int next : units_[z(u)].after) if (--units_[z(next)].waits == 0) ready.push(next);
+        }
+        return sequence_.size() == units_.size();
+    }
+    /// A variable's readers go before its updates, unless they wait for them. One that waits but reads through a view made
+    /// earlier gets a copy made in time.
+    void guard_variables(bool copy_all_reads) {
+        struct Access { int unit, reader; };
+        std::unordered_map<int, std::vector<int>> writers;      // variable's value -> units
+        std::unordered_map<int, std::vector<Access>> readers;
+        for (int u = 0; u < static_cast<int>(units_.size()); ++u)
+            for (const int i : units_[z(u)].ops) {
+                const Operation& o = *ops_[z(i)].o;
+                for (std::size_t k = 0; k < z(o.table->writes); ++k)
+                    if (const auto [m, reader] = memory_of(value_of(o.inputs[k])); is_variable(m)) writers[m].push_back(u);
+            }
+        if (writers.empty()) return;
+        const auto note = [&](int value, int unit) {
+            const auto [m, reader] = memory_of(value);
+            if (is_variable(m) && writers.contains(m)) readers[m].push_back({unit, reader});
+        };
+        for (int u = 0; u < static_cast<int>(units_.size()); ++u) {
+            const Unit& unit = units_[z(u)];
+            const Op& op = ops_[z(unit.ops[0])];
+            if (unit.ops.size() == 1 && is_view(op)) continue;  // reads nothing itself
+            for (const int v : unit.in) {
+                bool written = false;
+                if (!unit.group) for (std::size_t k = 0; k < z(op.o->table->writes); ++k) written |= value_of(op.o->inputs[k]) == v;
+                if (!written) note(v, u);
+            }
+        }
+        for (const Output& f : fetches_) if (!f.operation->results.empty() && !external(values_[z(value_of(f))])) note(value_of(f), none);
+        bool copied = false;
+        for (const auto& [variable, units] : writers)
+            for (const int w : units) {
+                const auto later = followers(w);
+                for (const Access& r : readers[variable]) {
+                    if (r.unit == w && r.reader == none) continue;
+                    const bool waits = r.unit == none || later[z(r.unit)] || r.unit == w;
+                    if (!waits && !(copy_all_reads && r.reader != none)) { edge(r.unit, w); continue; }
+                    if (r.reader == none || later[z(ops_[z(r.reader)].unit)]) continue;
+                    ops_[z(r.reader)].copies = true;
+                    copied = true;
+                }
+            }
+        if (!copied) return;
+        for (const auto& [variable, units] : writers)  // the copies are readers now
+            for (std::size_t i = 0; i < ops_.size(); ++i)
+                if (ops_[i].copies && ops_[i].unit != none && memory_of(value_of(ops_[i].o->inputs[z(ops_[i].o->table->view)])).first == variable)
+                    for (const int w : units) if (!followers(w)[z(ops_[i].unit)]) edge(ops_[i].unit, w);
+    }
+};
+
+}  // namespace tenon
