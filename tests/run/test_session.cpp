@@ -1,0 +1,185 @@
+// Sessions and plans: feeds, order around variables, allocations, errors.
+#include <tenon/ops/ops.hpp>
+#include <tenon/run/variable.hpp>
+#include <tenon/train/optimizers.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <thread>
+
+using namespace tenon;
+
+namespace {
+std::atomic<long> allocations{0};
+}
+[[gnu::noinline]] void* operator new(std::size_t n) {
+    ++allocations;
+    if (void* p = std::malloc(n ? n : 1)) return p;
+    throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) {
+    ++allocations;
+    if (void* p = std::aligned_alloc(static_cast<std::size_t>(a), (n + static_cast<std::size_t>(a) - 1) / static_cast<std::size_t>(a) * static_cast<std::size_t>(a))) return p;
+    throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+TEST_CASE("any tensor can be fed, and nothing behind it is looked at") {
+    Placeholder<float, Shape<3>> never_fed{"never_fed"};
+    auto middle = named("middle", node(exp(never_fed) * 2.0f));
+    auto end = node(middle + 1.0f);
+    Session s;
+    const std::vector<float> v{1, 2, 3};
+    const auto y = s.run(end, feed(middle, v));
+    CHECK(y[0] == 2);
+    CHECK(y[2] == 4);
+}
+
+TEST_CASE("a placeholder that is not fed is named, with its type and shape") {
+    Placeholder<float, Shape<dyn, 3>> x{"x"};
+    Placeholder<std::int32_t, Shape<>> n{"n"};
+    Session s;
+    CHECK_THROWS_WITH_AS(s.run(node(exp(x))), "[run] not fed: 'x' (Placeholder) float32 [dyn,3]", FeedError);
+}
+
+TEST_CASE("a feed of another shape or type is refused with both") {
+    Placeholder<float, Shape<dyn, 3>> x{"x"};
+    Session s;
+    CHECK_THROWS_WITH_AS(s.run(node(exp(x)), Feed{x, Tensor::of<float>({4}, {1, 2, 3, 4})}), "[feed] 'x' (Placeholder) is [dyn,3], fed [4]", FeedError);
+    CHECK_THROWS_WITH_AS(s.run(node(exp(x)), Feed{x, Tensor::of<double>({1, 3}, {1, 2, 3})}), "[feed] 'x' (Placeholder) is float32, fed float64", FeedError);
+    const Tensor ok = Tensor::of<float>({1, 3}, {1, 2, 3});
+    CHECK_THROWS_WITH_AS(s.run(node(exp(x)), Feed{x, ok}, Feed{x, ok}), "[feed] 'x' (Placeholder) is fed twice", FeedError);
+}
+
+TEST_CASE("names that do not exist are answered with the nearest") {
+    Placeholder<float, Shape<>> a{"learning_rate"};
+    auto y = named("loss", node(exp(a)));
+    Session s{Graph{y}};
+    CHECK_THROWS_WITH_AS(s.run("los:0"), "[Graph] no operation named 'los'; the nearest are 'loss'", NameError);
+    CHECK_THROWS_WITH_AS(s.run("loss:1"), "[Graph] no tensor 'loss:1': 'loss' (Exp) has 1 outputs", NameError);
+    CHECK_THROWS_AS(s.run("loss:x"), NameError);
+    CHECK(s.run("loss:0", feed("learning_rate:0", 0.0f)).item<float>() == 1);
+}
+
+TEST_CASE("new extents make a new plan, and each is remembered") {
+    Placeholder<float, Shape<dyn, 2>> x{"x"};
+    auto y = sum<1>(x);
+    Session s;
+    for (int round = 0; round < 2; ++round)
+        for (std::int64_t n : {1, 5, 0, 3}) {
+            const std::vector<float> v(static_cast<std::size_t>(2 * n), 1.5f);
+            const auto r = s.run(y, feed(x, v, {n, 2}));
+            CHECK(r.dims() == Dims{n});
+            for (const float f : r) CHECK(f == 3);
+        }
+}
+
+TEST_CASE("every update sees the variables as they were") {
+    Variable<double, Shape<2, 2>> v{"v", random_normal({.seed = 1})}, w{"w", random_normal({.seed = 2})};
+    const Output train = GradientDescent{{.learning_rate = 0.5}}.minimize(sum(matmul(v, w)));
+    const Tensor old_v = v.value().clone(), old_w = w.value().clone();
+    Session s;
+    s.run(train);
+    const auto at = [](const Tensor& t, int i, int j) { return t.data<double>()[2 * i + j]; };
+    for (int i = 0; i < 2; ++i)
+        for (int j = 0; j < 2; ++j) {
+            CHECK(at(v.value(), i, j) == doctest::Approx(at(old_v, i, j) - 0.5 * (at(old_w, j, 0) + at(old_w, j, 1))));
+            CHECK(at(w.value(), i, j) == doctest::Approx(at(old_w, i, j) - 0.5 * (at(old_v, 0, i) + at(old_v, 1, i))));
+        }
+}
+
+TEST_CASE("a read fetched beside an update gives the value before it; one that waits for it, the value after") {
+    Variable<float, Shape<>> v{"v", constant(1.0f)};
+    const Output variable = variable_of(v);
+    const auto five = make_const<float>(Tensor::scalar(5.0f));
+    const auto add = make<float>(AssignAdd{}, {variable, five});
+    Session s;
+    const auto both = s.run_all({v, add});
+    CHECK(both[0].item<float>() == 1);
+    CHECK(both[1].item<float>() == 6);
+    const auto after = make<float>(Identity{}, {variable});
+    after.operation->controls.push_back(add.operation);
+    const auto again = s.run_all({v, after});
+    CHECK(again[0].item<float>() == 6);
+    CHECK(again[1].item<float>() == 11);
+}
+
+TEST_CASE("two variables can change places in one run") {
+    Variable<float, Shape<2>> a{"a", constant(Tensor::of<float>({2}, {1, 2}))}, b{"b", constant(Tensor::of<float>({2}, {3, 4}))};
+    const auto to_a = make<float>(Assign{}, {variable_of(a), b}), to_b = make<float>(Assign{}, {variable_of(b), a});
+    Session s;
+    s.run(group({to_a, to_b}));
+    CHECK(a.value().data<float>()[0] == 3);
+    CHECK(b.value().data<float>()[1] == 2);
+}
+
+TEST_CASE("a variable without a value is an error that names it, until it has one") {
+    const auto op = std::make_shared<VariableV2>();
+    op->shape = Dims{2};
+    const Output v = make_operation(table_of<VariableV2, float>(), op, {}, "lonely");
+    v.operation->state = std::make_shared<State>();
+    v.operation->state->value = Tensor(DType::float32, {2});
+    Session s;
+    const auto y = make<float>(Exp{}, {v});
+    CHECK_THROWS_WITH_AS(s.run(y), "'lonely' (VariableV2) has no value: restore it, or run its initialiser", ValueError);
+    s.run(make<float>(Assign{}, {v, make_const<float>(Tensor::of<float>({2}, {0, 0}))}));
+    CHECK(s.run(y)[1] == 1);
+}
+
+TEST_CASE("extents that depend on fed elements are planned for those elements") {
+    Placeholder<float, Shape<dyn>> x{"x"};
+    Placeholder<std::int32_t, Shape<2>> extents{"extents"};
+    auto y = reshape(x, extents);
+    Session s;
+    const std::vector<float> v(12, 1.0f);
+    const std::vector<std::int32_t> a{3, 4}, b{6, -1};
+    CHECK(s.run(y, feed(x, v, {12}), feed(extents, a)).dims() == Dims{3, 4});
+    CHECK(s.run(y, feed(x, v, {12}), feed(extents, b)).dims() == Dims{6, 2});
+    CHECK(s.run(y, feed(x, v, {12}), feed(extents, a)).dims() == Dims{3, 4});
+}
+
+TEST_CASE("running again allocates nothing") {
+    Placeholder<float, Shape<dyn, 30>> x{"x"};
+    Variable<float, Shape<30, 20>> w{"w", random_normal({.seed = 1})};
+    Variable<float, Shape<20>> b{"b"};
+    auto loss = mean(square(matmul(x, w) + b));
+    const Output train = Adam{{.learning_rate = 1e-2f}}.minimize(loss);
+    const std::vector<float> data(64 * 30, 0.5f);
+    Session s;
+    auto step = s.make_callable({train, loss}, feed(x, data, {64, 30}));
+    step();
+    const float before = step.result<float>(1)[0];
+    const long count = allocations;
+    for (int i = 0; i < 50; ++i) step();
+    CHECK(allocations == count);
+    CHECK(step.result<float>(1)[0] < before);
+}
+
+TEST_CASE("many threads run one graph, each in a session of its own") {
+    Placeholder<float, Shape<dyn, 8>> x{"x"};
+    Variable<float, Shape<8, 4>> w{"w", random_normal({.seed = 1})};
+    auto y = exp(matmul(x, w) * 0.1f);
+    const Node<float, Shape<dyn, 4>> out = y;
+    std::vector<float> data(16 * 8);
+    for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(i % 7);
+    Session first;
+    const auto want = first.run(out, feed(x, data, {16, 8}));
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&] {
+            Session s;
+            for (int i = 0; i < 100; ++i) {
+                const auto got = s.run(out, feed(x, data, {16, 8}));
+                if (std::memcmp(got.raw(), want.raw(), want.bytes()) != 0) ++wrong;
+            }
+        });
+    for (auto& t : threads) t.join();
+    CHECK(wrong == 0);
+}
