@@ -20,9 +20,9 @@ std::int64_t rows_of(const Tensor& x) { return classes_of(x) ? x.size() / classe
 template <class T> void compare_cross_entropy(const test::Json& c) {
     const auto x = test::tensor_from(c.at("inputs")[0]), labels = test::tensor_from(c.at("inputs")[1]);
     const Tensor loss(x.dtype(), {rows_of(x)}), backprop(x.dtype(), x.dims());
-    if (labels.dtype() == DType::int32) CHECK(softmax::sparse_cross_entropy(x.data<T>(), labels.data<std::int32_t>(), loss.data<T>(), backprop.data<T>(), rows_of(x), classes_of(x)) == -1);
-    else if (labels.dtype() == DType::int64) CHECK(softmax::sparse_cross_entropy(x.data<T>(), labels.data<std::int64_t>(), loss.data<T>(), backprop.data<T>(), rows_of(x), classes_of(x)) == -1);
-    else softmax::cross_entropy(x.data<T>(), labels.data<T>(), loss.data<T>(), backprop.data<T>(), rows_of(x), classes_of(x));
+    if (labels.dtype() == DType::int32) CHECK(by_row::sparse_cross_entropy(x.data<T>(), labels.data<std::int32_t>(), loss.data<T>(), backprop.data<T>(), rows_of(x), classes_of(x)) == -1);
+    else if (labels.dtype() == DType::int64) CHECK(by_row::sparse_cross_entropy(x.data<T>(), labels.data<std::int64_t>(), loss.data<T>(), backprop.data<T>(), rows_of(x), classes_of(x)) == -1);
+    else by_row::cross_entropy(x.data<T>(), labels.data<T>(), loss.data<T>(), backprop.data<T>(), rows_of(x), classes_of(x));
     CHECK(test::difference_in(c, loss, c.at("outputs")[0]) == "");
     CHECK(test::difference_in(c, backprop, c.at("outputs")[1]) == "");
 }
@@ -36,10 +36,10 @@ TEST_CASE_TEMPLATE("softmax and its logarithm are those of the definition, for r
         auto x = draw.numbers<T>(rows * classes);
         for (auto& e : x) e *= T(40);
         std::vector<T> y(x.size()), log_y(x.size()), in_place = x, log_in_place = x;
-        softmax::softmax(x.data(), y.data(), rows, classes);
-        softmax::log_softmax(x.data(), log_y.data(), rows, classes);
-        softmax::softmax(in_place.data(), in_place.data(), rows, classes);
-        softmax::log_softmax(log_in_place.data(), log_in_place.data(), rows, classes);
+        by_row::softmax(x.data(), y.data(), rows, classes);
+        by_row::log_softmax(x.data(), log_y.data(), rows, classes);
+        by_row::softmax(in_place.data(), in_place.data(), rows, classes);
+        by_row::log_softmax(log_in_place.data(), log_in_place.data(), rows, classes);
         CHECK(in_place == y);
         CHECK(log_in_place == log_y);
         for (std::int64_t r = 0; r < rows; ++r) {
@@ -63,8 +63,8 @@ TEST_CASE_TEMPLATE("a class index is a row of labels that is 1 there", T, float,
         std::vector<std::int64_t> index(static_cast<std::size_t>(rows));
         std::vector<T> labels(x.size()), loss(index.size()), sparse_loss(index.size()), backprop(x.size()), sparse_backprop(x.size());
         for (std::size_t r = 0; r < index.size(); ++r) labels[r * static_cast<std::size_t>(classes) + static_cast<std::size_t>(index[r] = draw.below(classes))] = T(1);
-        softmax::cross_entropy(x.data(), labels.data(), loss.data(), backprop.data(), rows, classes);
-        REQUIRE(softmax::sparse_cross_entropy(x.data(), index.data(), sparse_loss.data(), sparse_backprop.data(), rows, classes) == -1);
+        by_row::cross_entropy(x.data(), labels.data(), loss.data(), backprop.data(), rows, classes);
+        REQUIRE(by_row::sparse_cross_entropy(x.data(), index.data(), sparse_loss.data(), sparse_backprop.data(), rows, classes) == -1);
         for (std::size_t r = 0; r < index.size(); ++r) REQUIRE(std::abs(loss[r] - sparse_loss[r]) <= 8 * std::numeric_limits<T>::epsilon());
         for (std::size_t i = 0; i < x.size(); ++i) REQUIRE(std::abs(backprop[i] - sparse_backprop[i]) <= 8 * std::numeric_limits<T>::epsilon());
     }
@@ -75,19 +75,19 @@ TEST_CASE("a label outside the classes is reported and nothing is written") {
     float loss[] = {7, 7}, backprop[] = {7, 7, 7, 7, 7, 7};
     for (const std::int32_t bad : {3, -1}) {
         const std::int32_t labels[] = {0, bad};
-        CHECK(softmax::sparse_cross_entropy(x, labels, loss, backprop, 2, 3) == 1);
+        CHECK(by_row::sparse_cross_entropy(x, labels, loss, backprop, 2, 3) == 1);
         for (const float v : backprop) CHECK(v == 7);
         CHECK(loss[0] == 7);
     }
     const std::int64_t none[] = {0};
-    CHECK(softmax::sparse_cross_entropy(x, none, loss, backprop, 1, 0) == 0);
+    CHECK(by_row::sparse_cross_entropy(x, none, loss, backprop, 1, 0) == 0);
 }
 
 TEST_CASE("no classes and no rows are no work") {
     float loss[] = {7, 7};
-    softmax::softmax<float>(nullptr, nullptr, 3, 0);
-    softmax::log_softmax<float>(nullptr, nullptr, 0, 3);
-    softmax::cross_entropy<float>(nullptr, nullptr, loss, nullptr, 2, 0);
+    by_row::softmax<float>(nullptr, nullptr, 3, 0);
+    by_row::log_softmax<float>(nullptr, nullptr, 0, 3);
+    by_row::cross_entropy<float>(nullptr, nullptr, loss, nullptr, 2, 0);
     CHECK((loss[0] == 0 && loss[1] == 0));
 }
 
@@ -97,8 +97,8 @@ TEST_CASE("Softmax and LogSoftmax give TensorFlow's numbers, infinities and NaN 
             INFO("case ", c.at("name").get<std::string>());
             const auto x = test::tensor_from(c.at("inputs")[0]);
             const Tensor y(DType::float32, x.dims());
-            if (log) softmax::log_softmax(x.data<float>(), y.data<float>(), rows_of(x), classes_of(x));
-            else softmax::softmax(x.data<float>(), y.data<float>(), rows_of(x), classes_of(x));
+            if (log) by_row::log_softmax(x.data<float>(), y.data<float>(), rows_of(x), classes_of(x));
+            else by_row::softmax(x.data<float>(), y.data<float>(), rows_of(x), classes_of(x));
             CHECK(test::difference_in(c, y, c.at("outputs")[0]) == "");
         }
 }

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace tenon::softmax {
+namespace tenon::by_row {  // a function of the library is named softmax
 
 namespace detail {
 
@@ -150,4 +150,4 @@ template <class T, class Index>
     return -1;
 }
 
-}  // namespace tenon::softmax
+}  // namespace tenon::by_row
