@@ -187,6 +187,32 @@ template <class T, class R, std::size_t N, class F> void each_block(const Call& 
     R* const out = static_cast<R*>(c.out[0]->data);
     layouts.cuts.each([&](std::int64_t i, std::int64_t n) { f(map(out + i, n), readers, i, n); });
 }
+template <class T, class R, std::size_t N> using Step = void (*)(const void* op, R* y, const std::array<const T*, N>& x, std::int64_t n);
+/// The same with one function per op: the loop around it is compiled once per type.
+template <class T, class R, std::size_t N> void walk(const Call& c, Step<T, R, N> step) {
+    each_block<T, R, N>(c, [&](auto y, auto& readers, auto i, auto n) {
+        std::array<const T*, N> x;
+        for (std::size_t k = 0; k < N; ++k) x[k] = readers[k].at(i, n);
+        step(c.op, y.data(), x, n);
+    });
+}
+/// Integers wrap, as they do in TensorFlow; signed ones would be undefined.
+template <class T> auto wrapping(const T& v) {
+    if constexpr (std::is_same_v<T, bool>) return v;
+    else if constexpr (std::is_integral_v<T> && sizeof(T) < 4) return static_cast<std::uint32_t>(v);
+    else if constexpr (std::is_integral_v<T>) return static_cast<std::make_unsigned_t<T>>(v);
+    else return v;
+}
+/// One Eigen assignment where vectors pay, a plain loop over `element`, or over `forward` of single elements, where they do not.
+template <class O, class T> void step(const void* self, result_t<O, T>* y, const std::array<const T*, static_cast<std::size_t>(O::arity)>& x, std::int64_t n) {
+    using R = result_t<O, T>;
+    const O& op = as<O>(self);
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        if constexpr (std::is_floating_point_v<T> && std::is_same_v<R, T> && !requires { O::by_element; }) map(y, n) = op.forward(map(x[I], n)...);
+        else if constexpr (requires { op.element(x[I][0]...); }) for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.element(x[I][k]...));
+        else for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.forward(wrapping(x[I][k])...));
+    }(std::make_index_sequence<static_cast<std::size_t>(O::arity)>{});
+}
 inline std::shared_ptr<const void> prepare_elementwise(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     return std::make_shared<Layouts>(in.data(), in.size(), out[0]->dims, out[0]->dims.size());
 }
@@ -204,9 +230,7 @@ template <class O, class T> void forward(const Call& c) {
     if constexpr (is_small_float<T> && !keeps_type<O>) {
         run_through_float(table<O, float>, c);
     } else if constexpr (ElementwiseOp<O>) {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            each_block<T, result_t<O, T>, sizeof...(I)>(c, [&](auto y, auto& x, auto i, auto n) { y = as<O>(c.op).forward(map(x[I].at(i, n), n)...); });
-        }(std::make_index_sequence<static_cast<std::size_t>(O::arity)>{});
+        walk<T, result_t<O, T>, static_cast<std::size_t>(O::arity)>(c, &step<O, T>);
     } else if constexpr (requires { O::moves; }) {
         as<O>(c.op).template compute<storage_t<T>>(c);
     } else {
@@ -262,6 +286,8 @@ template <class O, class T> std::vector<Output> gradient(const std::shared_ptr<O
     const Operation& o = *y;
     RunTime<O> self{as<O>(o.op.get()), &o};
     if constexpr (const_inputs_of<O> > 0) self.complete = complete_in_place(self.op, refs_of(o));
+    if constexpr (!several_outputs<O>)
+        for (std::size_t i = 1; i < g.size(); ++i) if (g[i].operation) throw GradientError("[gradients] no gradient through output " + std::to_string(i) + " of " + describe(o));
     const Node<result_t<O, T>> result(Output{y, 0});
     const auto arrived = [&] {
         if constexpr (several_outputs<O>) return Adjoints<result_t<O, T>>{g};
@@ -336,9 +362,9 @@ template <class O, class T> consteval OpTable make_table() {
         t.forward = &forward<O, T>;
         if constexpr (HasWorkspace<O, T> || (is_small_float<T> && !keeps_type<O>)) t.workspace = &workspace<O, T>;
     }
-    if constexpr (ElementwiseOp<O>) t.prepare = &prepare_elementwise;
-    else if constexpr (requires(const O& o, std::span<const Ref* const> r) { o.prepare(r, r); })
+    if constexpr (requires(const O& o, std::span<const Ref* const> r) { o.prepare(r, r); })
         t.prepare = [](const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) { return as<O>(op).prepare(in, out); };
+    else if constexpr (ElementwiseOp<O>) t.prepare = &prepare_elementwise;
     if constexpr (requires(const O& o, random::Philox& p) { o.seed_stream(p); }) t.seed = [](const void* op, random::Philox& p) { as<O>(op).seed_stream(p); };
     if constexpr (!requires { requires !O::differentiable; }) {
         if constexpr (std::is_floating_point_v<T> || is_small_float<T>) {

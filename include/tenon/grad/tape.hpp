@@ -225,18 +225,7 @@ struct tape_domain {
     }
 };
 
-/// A number beside a tensor on the tape is a constant of its type.
 template <class X> concept TapeOperand = Operand<X> && std::is_same_v<domain_of<X>, tape_domain>;
-namespace detail {
-template <class X, class N> Fixed<value_type_of<X>, Shape<>> fixed_scalar(N s) { return {{static_cast<value_type_of<X>>(s)}}; }
-}
-template <TapeOperand A, Number N> auto operator+(const A& a, N s) { return a + detail::fixed_scalar<A>(s); }
-template <TapeOperand A, Number N> auto operator-(const A& a, N s) { return a - detail::fixed_scalar<A>(s); }
-template <TapeOperand A, Number N> auto operator*(const A& a, N s) { return a * detail::fixed_scalar<A>(s); }
-template <TapeOperand A, Number N> auto operator/(const A& a, N s) { return a / detail::fixed_scalar<A>(s); }
-template <TapeOperand A, Number N> auto operator+(N s, const A& a) { return detail::fixed_scalar<A>(s) + a; }
-template <TapeOperand A, Number N> auto operator-(N s, const A& a) { return detail::fixed_scalar<A>(s) - a; }
-template <TapeOperand A, Number N> auto operator*(N s, const A& a) { return detail::fixed_scalar<A>(s) * a; }
-template <TapeOperand A, Number N> auto operator/(N s, const A& a) { return detail::fixed_scalar<A>(s) / a; }
+template <TapeOperand X, Number N> Fixed<value_type_of<X>, Shape<>> number_like(const X&, N value) { return {{static_cast<value_type_of<X>>(value)}}; }
 
 }  // namespace tenon

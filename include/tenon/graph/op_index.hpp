@@ -35,9 +35,15 @@ template <class... Row> struct index_of<OpList<Row...>> {
         std::size_t n = 0;
         const auto add = [&](const auto& row) { for (const OpTable* t : row) tables[n++] = t; };
         (add(tables_of<Row>::all), ...);
-        for (std::size_t i = 1; i < count; ++i)  // stable, as the order of an op's dtypes matters
-            for (std::size_t k = i; k > 0 && tables[k]->name < tables[k - 1]->name; --k) std::swap(tables[k], tables[k - 1]);
-        return tables;
+        std::array<std::size_t, count> order{};
+        for (std::size_t i = 0; i < count; ++i) order[i] = i;
+        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {  // stable, as the order of an op's dtypes matters
+            const int c = tables[a]->name.compare(tables[b]->name);
+            return c ? c < 0 : a < b;
+        });
+        std::array<const OpTable*, count> sorted{};
+        for (std::size_t i = 0; i < count; ++i) sorted[i] = tables[order[i]];
+        return sorted;
     }();
 };
 }  // namespace detail

@@ -22,11 +22,33 @@ using SourceOps = OpList<
     OpRow<Identity, stored_types>, OpRow<StopGradient, stored_types>, OpRow<PreventGradient, stored_types>,
     OpRow<RandomUniform, float_types>, OpRow<RandomStandardNormal, float_types>, OpRow<TruncatedNormal, float_types>>;
 
-using MathOps = OpList<
-    OpRow<Add, number_types>, OpRow<AddV2, number_types>, OpRow<AddN, number_types>, OpRow<Sub, number_types>, OpRow<Mul, number_types>, OpRow<RealDiv, float_types>,
-    OpRow<FloorDiv, number_types>, OpRow<FloorMod, number_types>,
-    OpRow<Neg, number_types>, OpRow<Square, number_types>, OpRow<Exp, float_types>, OpRow<Cast, any_types>,
-    OpRow<MatMul, float_types>, OpRow<Sum, number_types>, OpRow<Mean, number_types>>;
+using added_types = Types<float, double, std::int32_t, std::int64_t, half, bfloat16, std::uint8_t, std::string>;
+using multiplied_types = Types<float, double, std::int32_t, std::int64_t, half, bfloat16, std::uint8_t, std::complex<float>, std::complex<double>>;
+using compared_types = Types<float, double, std::int32_t, std::int64_t, half, bfloat16, std::uint8_t>;
+using equal_types = Types<float, double, std::int32_t, std::int64_t, half, bfloat16, std::uint8_t, bool, std::string>;
+
+using ElementwiseOps = OpList<
+    OpRow<Add, added_types>, OpRow<AddV2, added_types>, OpRow<Sub, number_types>, OpRow<Mul, multiplied_types>, OpRow<MulNoNan, float_types>,
+    OpRow<RealDiv, float_types>, OpRow<Div, number_types>, OpRow<TruncateDiv, integer_types>, OpRow<FloorDiv, number_types>, OpRow<FloorMod, number_types>,
+    OpRow<Mod, number_types>, OpRow<TruncateMod, number_types>, OpRow<DivNoNan, float_types>, OpRow<Reciprocal, float_types>, OpRow<ReciprocalGrad, float_types>,
+    OpRow<Inv, float_types>, OpRow<InvGrad, float_types>, OpRow<Neg, number_types>, OpRow<Square, number_types>, OpRow<SquaredDifference, number_types>,
+    OpRow<ZerosLike, stored_types>, OpRow<OnesLike, any_types>, OpRow<Abs, number_types>, OpRow<Sign, number_types>,
+    OpRow<Floor, float_types>, OpRow<Ceil, float_types>, OpRow<Round, number_types>, OpRow<Rint, float_types>,
+    OpRow<Less, compared_types>, OpRow<LessEqual, compared_types>, OpRow<Greater, compared_types>, OpRow<GreaterEqual, compared_types>,
+    OpRow<Equal, equal_types>, OpRow<NotEqual, equal_types>, OpRow<LogicalAnd, bool_type>, OpRow<LogicalOr, bool_type>, OpRow<LogicalNot, bool_type>,
+    OpRow<IsNan, float_types>, OpRow<IsInf, float_types>, OpRow<IsFinite, float_types>,
+    OpRow<Select, stored_types>, OpRow<SelectV2, stored_types>, OpRow<Maximum, number_types>, OpRow<Minimum, number_types>, OpRow<ClipByValue, number_types>,
+    OpRow<Exp, float_types>, OpRow<Expm1, float_types>, OpRow<Log, float_types>, OpRow<Log1p, float_types>, OpRow<Pow, number_types>,
+    OpRow<Sqrt, float_types>, OpRow<SqrtGrad, float_types>, OpRow<Rsqrt, float_types>, OpRow<RsqrtGrad, float_types>,
+    OpRow<Sin, float_types>, OpRow<Cos, float_types>, OpRow<Tan, float_types>, OpRow<Sinh, float_types>, OpRow<Cosh, float_types>,
+    OpRow<Asin, float_types>, OpRow<Acos, float_types>, OpRow<Atan, float_types>, OpRow<Erf, float_types>, OpRow<Erfc, float_types>,
+    OpRow<Tanh, float_types>, OpRow<TanhGrad, float_types>, OpRow<Sigmoid, float_types>, OpRow<SigmoidGrad, float_types>,
+    OpRow<Relu, number_types>, OpRow<ReluGrad, float_types>, OpRow<Relu6, number_types>, OpRow<Relu6Grad, float_types>,
+    OpRow<LeakyRelu, float_types>, OpRow<LeakyReluGrad, float_types>, OpRow<Elu, float_types>, OpRow<EluGrad, float_types>,
+    OpRow<Selu, float_types>, OpRow<SeluGrad, float_types>, OpRow<Softplus, float_types>, OpRow<SoftplusGrad, float_types>,
+    OpRow<Softsign, float_types>, OpRow<SoftsignGrad, float_types>, OpRow<Cast, any_types>>;
+
+using MathOps = OpList<OpRow<AddN, number_types>, OpRow<Sum, number_types>, OpRow<Mean, number_types>>;
 
 using ArrayOps = OpList<
     OpRow<ShapeOp, stored_types>, OpRow<Size, stored_types>, OpRow<Rank, stored_types>, OpRow<Reshape, stored_types>, OpRow<ExpandDims, stored_types>,
@@ -38,11 +60,23 @@ using TrainOps = OpList<
     OpRow<ApplyAdam, float_types>, OpRow<ResourceApplyAdam, float_types>, OpRow<ApplyRMSProp, float_types>, OpRow<ResourceApplyRMSProp, float_types>,
     OpRow<ApplyAdagrad, float_types>, OpRow<ResourceApplyAdagrad, float_types>>;
 
+using NeuralOps = OpList<
+    OpRow<MatMul, Types<float, double, half, bfloat16, std::int32_t, std::int64_t>>, OpRow<BatchMatMul, float_types>, OpRow<BatchMatMulV2, float_types>, OpRow<BatchMatMulV3, float_types>,
+    OpRow<BiasAdd, float_types>, OpRow<BiasAddV1, float_types>, OpRow<BiasAddGrad, float_types>,
+    OpRow<Softmax, float_types>, OpRow<LogSoftmax, float_types>, OpRow<SoftmaxCrossEntropyWithLogits, float_types>, OpRow<SparseSoftmaxCrossEntropyWithLogits, float_types>,
+    OpRow<Conv2D, float_types>, OpRow<Conv2DBackpropInput, float_types>, OpRow<Conv2DBackpropFilter, float_types>,
+    OpRow<DepthwiseConv2dNative, float_types>, OpRow<DepthwiseConv2dNativeBackpropInput, float_types>, OpRow<DepthwiseConv2dNativeBackpropFilter, float_types>,
+    OpRow<MaxPool, number_types>, OpRow<MaxPoolGrad, number_types>, OpRow<MaxPoolGradGrad, number_types>, OpRow<AvgPool, float_types>, OpRow<AvgPoolGrad, float_types>,
+    OpRow<FusedBatchNorm, Types<float>>, OpRow<FusedBatchNormV2, Types<float, half, bfloat16>>, OpRow<FusedBatchNormV3, Types<float, half, bfloat16>>,
+    OpRow<FusedBatchNormGrad, Types<float>>, OpRow<FusedBatchNormGradV2, Types<float, half, bfloat16>>, OpRow<FusedBatchNormGradV3, Types<float, half, bfloat16>>,
+    OpRow<BatchNormWithGlobalNormalization, float_types>, OpRow<LRN, Types<float, half, bfloat16>>, OpRow<LRNGrad, Types<float, half, bfloat16>>,
+    OpRow<DepthToSpace, any_types>, OpRow<SpaceToDepth, any_types>, OpRow<InTopK, integer_types>, OpRow<InTopKV2, integer_types>, OpRow<TopKV2, number_types>>;
+
 namespace detail {
 template <class... List> struct join_lists;
 template <class... A> struct join_lists<OpList<A...>> { using type = OpList<A...>; };
 template <class... A, class... B, class... Rest> struct join_lists<OpList<A...>, OpList<B...>, Rest...> : join_lists<OpList<A..., B...>, Rest...> {};
 }  // namespace detail
-using AllOps = typename detail::join_lists<SourceOps, MathOps, ArrayOps, TrainOps>::type;
+using AllOps = typename detail::join_lists<SourceOps, ElementwiseOps, MathOps, ArrayOps, TrainOps, NeuralOps>::type;
 
 }  // namespace tenon

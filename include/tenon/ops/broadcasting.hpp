@@ -1,9 +1,10 @@
 // The way of gradients through broadcasting and reductions, in TensorFlow's own ops: what extents decide is computed by
 // Shape, BroadcastGradientArgs and integer arithmetic, and a plan knows all of it before it runs.
 #pragma once
+#include "arithmetic.hpp"
 #include "cast.hpp"
-#include "elementwise.hpp"
 #include "reduce.hpp"
+#include "select.hpp"
 #include "shape.hpp"
 #include "source.hpp"
 

@@ -1,11 +1,18 @@
-// Arithmetic that computes each element by itself. It fuses; operands broadcast as in NumPy.
+// What ops share that compute each element by itself: they fuse, and operands broadcast as in NumPy.
 //
 // Shapes    a [..], b [..] -> [..] broadcast
-// Values    beside each family
 // Gradient  beside each op; summed over the axes that were broadcast (`sum_to`, in broadcasting.hpp)
 // Errors    "[Add] shapes do not broadcast: [2,3] and [4]"
+//
+// An op has one of these, or both:
+//
+//   forward(arrays) -> array       an Eigen expression, of packets wherever Eigen has them; what statements are made of
+//   element(numbers) -> number     for types that are not float or double, and, if `by_element`, for those as well
+//
+// In a block a condition is a number, 1 or 0, so that comparisons and choices stay in packets.
 #pragma once
 #include "../expr/statement.hpp"
+#include "source.hpp"
 
 #include <cmath>
 
@@ -22,106 +29,78 @@ template <class O> struct Binary {
     static constexpr Inferred infer(const Dims& a, const Dims& b) { return broadcast(O::name, a, b); }
 };
 
-struct Add : Binary<Add> {
-    static constexpr const char* name = "Add";
-    static auto forward(const auto& a, const auto& b) { return a + b; }
-    static auto gradient(auto, auto g, auto, auto a, auto b) { return std::tuple(sum_to(g, a), sum_to(g, b)); }
-};
-struct AddV2 : Binary<AddV2> {
-    static constexpr const char* name = "AddV2";
-    static auto forward(const auto& a, const auto& b) { return a + b; }
-    static auto gradient(auto, auto g, auto, auto a, auto b) { return std::tuple(sum_to(g, a), sum_to(g, b)); }
-};
-struct Sub : Binary<Sub> {
-    static constexpr const char* name = "Sub";
-    static auto forward(const auto& a, const auto& b) { return a - b; }
-    static auto gradient(auto, auto g, auto, auto a, auto b) { return std::tuple(sum_to(g, a), sum_to(-g, b)); }
-};
-struct Mul : Binary<Mul> {
-    static constexpr const char* name = "Mul";
-    static auto forward(const auto& a, const auto& b) { return a * b; }
-    static auto gradient(auto, auto g, auto, auto a, auto b) { return std::tuple(sum_to(g * b, a), sum_to(g * a, b)); }
-};
-struct RealDiv : Binary<RealDiv> {
-    static constexpr const char* name = "RealDiv";
-    static auto forward(const auto& a, const auto& b) { return a / b; }
-    static auto gradient(auto, auto g, auto, auto a, auto b) { return std::tuple(sum_to(g / b, a), sum_to(g * (-a / b / b), b)); }
-};
 namespace detail {
-/// Rounds towards minus infinity.
-template <class T> struct floor_divide {
-    T operator()(T a, T b) const {
-        if constexpr (std::is_floating_point_v<T>) {
-            return std::floor(a / b);
-        } else {
-            if (b == 0) throw ValueError("[FloorDiv] Integer division by zero");
-            if constexpr (std::is_signed_v<T>) if (b == -1) return static_cast<T>(0 - static_cast<std::make_unsigned_t<T>>(a));
-            return static_cast<T>(a / b - (a % b != 0 && ((a < 0) != (b < 0))));
-        }
-    }
+template <class O> struct Element {
+    template <class... T> auto operator()(const T&... x) const { return O::element(x...); }
 };
 }  // namespace detail
-struct FloorDiv : Binary<FloorDiv> {
-    static constexpr const char* name = "FloorDiv";
-    template <class A> static auto forward(const A& a, const auto& b) { return a.binaryExpr(b, detail::floor_divide<typename A::Scalar>()); }
-    static auto gradient(auto, auto, auto, auto, auto) { return std::tuple(no_gradient{}, no_gradient{}); }
-};
-namespace detail {
-/// The sign is the divisor's.
-template <class T> struct floor_modulo {
-    T operator()(T a, T b) const {
-        if constexpr (std::is_floating_point_v<T>) {
-            const T r = std::fmod(a, b);
-            return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-        } else {
-            if (b == 0) throw ValueError("[FloorMod] Integer division by zero");
-            if constexpr (std::is_signed_v<T>) if (b == -1) return 0;
-            const T r = static_cast<T>(a % b);
-            return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(r + b) : r;
-        }
-    }
-};
-}  // namespace detail
-struct FloorMod : Binary<FloorMod> {
-    static constexpr const char* name = "FloorMod";
-    static constexpr bool differentiable = false;
-    template <class A> static auto forward(const A& a, const auto& b) { return a.binaryExpr(b, detail::floor_modulo<typename A::Scalar>()); }
-};
-struct Maximum : Binary<Maximum> {
-    static constexpr const char* name = "Maximum";
-    template <class A, class B> static auto forward(const A& a, const B& b) {
-        using S = typename A::Scalar;
-        return Eigen::CwiseBinaryOp<Eigen::internal::scalar_max_op<S, S, Eigen::PropagateNaN>, const A, const B>(a, b);
-    }
-    static auto gradient(auto, auto g, auto, auto a, auto b) {
-        const auto first = greater_equal(a, b);
-        const auto nothing = zeros_like(g);
-        return std::tuple(sum_to(select(first, g, nothing), a), sum_to(select(first, nothing, g), b));
-    }
-};
-struct Neg : Unary<Neg> {
-    static constexpr const char* name = "Neg";
-    static auto forward(const auto& x) { return -x; }
-    static auto gradient(auto, auto g, auto, auto) { return std::tuple(-g); }
-};
-struct Square : Unary<Square> {
-    static constexpr const char* name = "Square";
-    static auto forward(const auto& x) { return x.square(); }
-    static auto gradient(auto, auto g, auto, auto x) { return std::tuple(g * (x + x)); }
-};
-struct Exp : Unary<Exp> {
-    static constexpr const char* name = "Exp";
-    static constexpr bool keep = true;
-    static auto forward(const auto& x) { return x.exp(); }
-    static auto gradient(auto, auto g, auto y, auto) { return std::tuple(g * y); }
+/// For functions that Eigen has no packets for.
+template <class O> struct ByElement {
+    static constexpr bool by_element = true;
+    static auto forward(const auto& x) { return x.unaryExpr(detail::Element<O>()); }
+    static auto forward(const auto& a, const auto& b) { return a.binaryExpr(b, detail::Element<O>()); }
 };
 
-template <Operand A, Operand B> auto operator+(A&& a, B&& b) { return call(Constant<Add{}>{}, std::forward<A>(a), std::forward<B>(b)); }
-template <Operand A, Operand B> auto operator-(A&& a, B&& b) { return call(Constant<Sub{}>{}, std::forward<A>(a), std::forward<B>(b)); }
-template <Operand A, Operand B> auto operator*(A&& a, B&& b) { return call(Constant<Mul{}>{}, std::forward<A>(a), std::forward<B>(b)); }
-template <Operand A, Operand B> auto operator/(A&& a, B&& b) { return call(Constant<RealDiv{}>{}, std::forward<A>(a), std::forward<B>(b)); }
-template <Operand X> auto operator-(X&& x) { return call(Constant<Neg{}>{}, std::forward<X>(x)); }
-template <Operand X> auto square(X&& x) { return call(Constant<Square{}>{}, std::forward<X>(x)); }
-template <Operand X> auto exp(X&& x) { return call(Constant<Exp{}>{}, std::forward<X>(x)); }
+namespace detail {
+
+/// 1 where O::element holds, else 0.
+template <class O, class S> struct Mask {
+    S operator()(const S& a, const S& b) const { return O::element(a, b) ? S(1) : S(0); }
+    template <class P> P packetOp(const P& a, const P& b) const { return Eigen::internal::pand(O::packet(a, b), Eigen::internal::pset1<P>(S(1))); }
+};
+template <class S> struct Pick {
+    S operator()(const S& c, const S& a, const S& b) const { return c != S(0) ? a : b; }
+    template <class P> P packetOp(const P& c, const P& a, const P& b) const { return Eigen::internal::pselect(Eigen::internal::pcmp_eq(c, Eigen::internal::pzero(c)), b, a); }
+};
+/// a[i] < b[i] and the like, as 1 or 0; `O` is the comparison.
+template <class O, class A, class B> auto mask(const A& a, const B& b) {
+    return Eigen::CwiseBinaryOp<Mask<O, typename A::Scalar>, const A, const B>(a, b);
+}
+/// a[i] where c[i] is not 0, else b[i].
+template <class C, class A, class B> auto pick(const C& c, const A& a, const B& b) {
+    return Eigen::CwiseTernaryOp<Pick<typename A::Scalar>, const C, const A, const B>(c, a, b);
+}
+/// As many of `value` as x has elements.
+template <class X> auto repeated(const X& x, typename X::Scalar value) { return X::PlainObject::Constant(x.size(), value); }
+/// NaN wins.
+template <class A, class B> auto larger(const A& a, const B& b) {
+    using S = typename A::Scalar;
+    return Eigen::CwiseBinaryOp<Eigen::internal::scalar_max_op<S, S, Eigen::PropagateNaN>, const A, const B>(a, b);
+}
+template <class A, class B> auto smaller(const A& a, const B& b) {
+    using S = typename A::Scalar;
+    return Eigen::CwiseBinaryOp<Eigen::internal::scalar_min_op<S, S, Eigen::PropagateNaN>, const A, const B>(a, b);
+}
+
+}  // namespace detail
+
+/// A number in the domain of x, and of its element type.
+template <GraphOperand X, Number N> auto number_like(const X&, N value) { return constant_scalar(static_cast<value_type_of<X>>(value)); }
+template <class E, std::uint32_t reads, Number N> auto number_like(const Lazy<E, reads>& x, N value) { return lazy<0>(detail::repeated(x.value, static_cast<typename E::Scalar>(value))); }
+
+namespace detail {
+/// An op of two operands, one of which may be a number.
+template <auto op, class A, class B> auto call_with_number(A&& a, B&& b) {
+    if constexpr (Number<std::remove_cvref_t<A>>) {
+        auto c = number_like(b, a);
+        return call(Constant<op>{}, std::move(c), std::forward<B>(b));
+    } else if constexpr (Number<std::remove_cvref_t<B>>) {
+        auto c = number_like(a, b);
+        return call(Constant<op>{}, std::forward<A>(a), std::move(c));
+    } else {
+        return call(Constant<op>{}, std::forward<A>(a), std::forward<B>(b));
+    }
+}
+template <class A> concept OperandOrNumber = Operand<A> || Number<std::remove_cvref_t<A>>;
+}  // namespace detail
+/// What a function of two operands takes.
+template <class A, class B> concept Operands = detail::OperandOrNumber<A> && detail::OperandOrNumber<B> && (Operand<A> || Operand<B>);
 
 }  // namespace tenon
+
+template <class O, class S> struct Eigen::internal::functor_traits<tenon::detail::Mask<O, S>> {
+    enum { Cost = 2, PacketAccess = packet_traits<S>::Vectorizable };
+};
+template <class S> struct Eigen::internal::functor_traits<tenon::detail::Pick<S>> {
+    enum { Cost = 2, PacketAccess = packet_traits<S>::Vectorizable };
+};

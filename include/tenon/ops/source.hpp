@@ -62,15 +62,7 @@ inline Output group(const std::vector<Output>& run, std::string name = {}) {
     return o;
 }
 
-/// A number beside a tensor of the graph is a constant of its type.
+/// A number beside a tensor is a constant of its type.
 template <class N> concept Number = std::is_arithmetic_v<N>;
-template <GraphOperand A, Number N> auto operator+(A&& a, N s) { return std::forward<A>(a) + constant_scalar(static_cast<value_type_of<A>>(s)); }
-template <GraphOperand A, Number N> auto operator-(A&& a, N s) { return std::forward<A>(a) - constant_scalar(static_cast<value_type_of<A>>(s)); }
-template <GraphOperand A, Number N> auto operator*(A&& a, N s) { return std::forward<A>(a) * constant_scalar(static_cast<value_type_of<A>>(s)); }
-template <GraphOperand A, Number N> auto operator/(A&& a, N s) { return std::forward<A>(a) / constant_scalar(static_cast<value_type_of<A>>(s)); }
-template <GraphOperand A, Number N> auto operator+(N s, A&& a) { return constant_scalar(static_cast<value_type_of<A>>(s)) + std::forward<A>(a); }
-template <GraphOperand A, Number N> auto operator-(N s, A&& a) { return constant_scalar(static_cast<value_type_of<A>>(s)) - std::forward<A>(a); }
-template <GraphOperand A, Number N> auto operator*(N s, A&& a) { return constant_scalar(static_cast<value_type_of<A>>(s)) * std::forward<A>(a); }
-template <GraphOperand A, Number N> auto operator/(N s, A&& a) { return constant_scalar(static_cast<value_type_of<A>>(s)) / std::forward<A>(a); }
 
 }  // namespace tenon

@@ -125,6 +125,10 @@ private:
             Draft& d = drafts[t];
             for (const int v : d.out)
                 if (v != none && root(v) == v && in_arena(v) && values_[z(v)].first == static_cast<int>(t)) {
+                    if (values_[z(v)].ref.dtype == DType::string) {  // objects, not bytes
+                        values_[z(v)].known = Tensor(DType::string, values_[z(v)].ref.dims);
+                        continue;
+                    }
                     values_[z(v)].offset = placer.take(bytes_of_value(v));
                     if (z(values_[z(v)].last) < drafts.size()) dying[z(values_[z(v)].last)].push_back(v);
                 }
