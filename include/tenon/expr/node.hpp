@@ -74,6 +74,11 @@ template <class T, class P> std::vector<Output> leaves(Pending<T, P>&& e) {
 
 /// Whether an op over operands of type T can be part of a compiled statement.
 template <class O, class T> inline constexpr bool fuses = ElementwiseOp<O> && std::is_floating_point_v<T> && std::is_same_v<result_t<O, T>, T>;
+/// Some attributes keep an op out of statements.
+template <auto op> constexpr bool may_fuse() {
+    if constexpr (requires { op.fuses(); }) return op.fuses();
+    else return true;
+}
 
 /// An op as part of a type needs no memory of its own.
 template <auto op> std::shared_ptr<const void> shared_constant() { return {std::shared_ptr<void>(), &op}; }
@@ -90,7 +95,7 @@ struct graph_domain {
         using O = std::remove_const_t<decltype(op)>;
         using T = value_type_of<std::tuple_element_t<typed_by<O>(), std::tuple<X...>>>;
         using S = typename verdict<op, X...>::shape;
-        if constexpr (detail::fuses<O, T> && !std::is_same_v<S, Unranked>)
+        if constexpr (detail::fuses<O, T> && detail::may_fuse<op>() && !std::is_same_v<S, Unranked>)
             return Apply<T, Tree<op, typename detail::pattern_of<X>::type...>, S>{{detail::join({detail::leaves(std::forward<X>(x))...})}};
         else
             return Node<result_t<O, T>, S>(detail::apply(table_of<O, T>(), detail::shared_constant<op>(), {node(x)...}));

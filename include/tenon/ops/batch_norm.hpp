@@ -1,0 +1,195 @@
+// Batch normalisation with its statistics. TensorFlow has three versions of each op: V2 lets images be half with float parameters,
+// V3 adds an output that only GPUs use.
+//
+// Shapes    x, y [batch,height,width,channels], or [batch,channels,height,width] if data_format is NCHW; parameters and statistics [channels]
+// Values    x float, half, bfloat16; everything else float, computed in float
+// Source    TensorFlow ops FusedBatchNorm, V2, V3 and their gradients, tensorflow/core/kernels/fused_batch_norm_op.cc
+#pragma once
+#include "../tensor/batch_norm.hpp"
+#include "windows.hpp"
+
+#include <optional>
+
+namespace tenon {
+
+namespace detail {
+inline constexpr std::array batch_norm_types_v1{TypeAttr{TypeAttr::self, "T"}};
+inline constexpr std::array batch_norm_types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "U", 1}};
+inline constexpr std::array batch_norm_grad_types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "U", 3}};
+
+constexpr int batch_norm_axis(DataFormat f) { return f == DataFormat::nchw ? 1 : 3; }
+constexpr batch_norm::Shape batch_norm_shape(const Dims& x, DataFormat f) {
+    return f == DataFormat::nchw ? batch_norm::Shape::nchw(x[0], x[1], x[2], x[3]) : batch_norm::Shape::nhwc(x[0], x[1], x[2], x[3]);
+}
+/// x with its channels, as images and parameters say them together.
+constexpr Inferred batch_norm_images(const char* name, const Dims& x, DataFormat f, std::initializer_list<Dims> parameters) {
+    if (x.rank != 4) return reject("[", name, "] needs images of four axes: ", x);
+    bool fit = true;
+    Dims y = x;
+    for (const Dims& p : parameters) {
+        fit &= p.rank == 1;
+        if (fit) y[batch_norm_axis(f)] = merge(y[batch_norm_axis(f)], p[0], fit);
+        if (!fit) return reject("[", name, "] parameters ", p, " for images ", x);
+    }
+    return y;
+}
+}  // namespace detail
+
+/// y = (x - mean) scale / sqrt(variance + epsilon) + offset, with the statistics of the batch when training, with those given otherwise.
+///
+/// Shapes    x, scale, offset, mean, variance -> y, batch_mean, batch_variance, reserve_space_1, reserve_space_2 (, reserve_space_3 []);
+///           mean and variance may be [0] when training
+/// Values    batch_variance is n / (n - 1) of the biased one, which y uses and reserve_space_2 holds; with exponential_avg_factor f,
+///           batch_mean and batch_variance are (1 - f) before + f now. Without training all four are the given ones
+/// Gradient  FusedBatchNormGrad for x, scale and offset, of what arrives at y; nothing may arrive elsewhere
+/// Errors    "[FusedBatchNorm] parameters [2] for images [1,4,4,3]"
+template <class O, class Grad, int version> struct FusedBatchNormalisation {
+    float epsilon = 1e-4f, exponential_avg_factor = 1;
+    DataFormat data_format = DataFormat::nhwc;
+    bool is_training = true;
+    static constexpr int arity = 5, outputs = version == 3 ? 6 : 5;
+    static constexpr auto types = [] {
+        if constexpr (version == 1) return detail::batch_norm_types_v1;
+        else return detail::batch_norm_types;
+    }();
+    static constexpr auto params = std::tuple(attr("epsilon", &FusedBatchNormalisation::epsilon), attr("exponential_avg_factor", &FusedBatchNormalisation::exponential_avg_factor),
+                                              attr("data_format", &FusedBatchNormalisation::data_format), attr("is_training", &FusedBatchNormalisation::is_training));
+    static constexpr DType input_type(std::size_t i, DType self) { return i ? DType::float32 : self; }
+    static DType output_type(int i, std::span<const Ref> in) { return i ? DType::float32 : in[0].dtype; }
+
+    constexpr Inferred infer(const Dims& x, const Dims& scale, const Dims& offset, const Dims& mean, const Dims& variance) const {
+        const bool given = !is_training || exponential_avg_factor != 1;
+        const Inferred y = given ? detail::batch_norm_images(O::name, x, data_format, {scale, offset, mean, variance}) : detail::batch_norm_images(O::name, x, data_format, {scale, offset});
+        if (!y.ok()) return y;
+        const Dims each{y.dims[0][detail::batch_norm_axis(data_format)]};
+        return Inferred{y.dims[0], each, each, each, each, Dims{}};
+    }
+    template <class T> std::size_t workspace(std::span<const Ref* const> in, std::span<const Ref* const>) const {
+        return batch_norm::workspace_bytes<T>(detail::batch_norm_shape(in[0]->dims, data_format));
+    }
+    template <class T> void compute(const Call& c) const {
+        const auto s = detail::batch_norm_shape(c.in[0]->dims, data_format);
+        const T *x = c.input<T>(0).data, *scale = c.input<T>(1).data, *offset = c.input<T>(2).data, *mean = c.input<T>(3).data, *variance = c.input<T>(4).data;
+        T *y = c.output<T>(0).data, *batch_mean = c.output<T>(1).data, *batch_variance = c.output<T>(2).data, *used_mean = c.output<T>(3).data, *used_variance = c.output<T>(4).data;
+        if (is_training) {
+            batch_norm::training(s, x, scale, offset, static_cast<T>(epsilon), y, used_mean, used_variance, c.workspace);
+            batch_norm::averages(s, static_cast<T>(exponential_avg_factor), mean, variance, used_mean, used_variance, batch_mean, batch_variance);
+        } else {
+            batch_norm::inference(s, x, scale, offset, mean, variance, static_cast<T>(epsilon), y, c.workspace);
+            for (T* to : {batch_mean, used_mean}) std::copy_n(mean, s.channels, to);
+            for (T* to : {batch_variance, used_variance}) std::copy_n(variance, s.channels, to);
+        }
+        if constexpr (version == 3) c.output<T>(5)[0] = 0;
+    }
+    template <class T> static auto gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x, const Node<float>& scale, const Node<float>&, const Node<float>& mean,
+                                            const Node<float>& variance) {
+        Grad op;
+        op.epsilon = self.op.epsilon, op.data_format = self.op.data_format, op.is_training = self.op.is_training;
+        const bool training = self.op.is_training;
+        std::vector<Output> in{g, x, scale, training ? Output(y.output(3)) : Output(mean), training ? Output(y.output(4)) : Output(variance)};
+        if (version == 3) in.push_back(y.output(5));
+        const Node<T> d = make<T>(op, std::move(in));
+        return std::tuple(Output(d), Output(d.output(1)), Output(d.output(2)), no_gradient{}, no_gradient{});
+    }
+};
+
+/// The gradient of a fused batch normalisation with respect to x, scale and offset.
+///
+/// Shapes    y_backprop, x, scale, reserve_space_1 (mean), reserve_space_2 (variance) (, reserve_space_3) ->
+///           x_backprop, scale_backprop, offset_backprop, [0], [0]
+template <class O, int version> struct FusedBatchNormalisationGrad {
+    float epsilon = 1e-4f;
+    DataFormat data_format = DataFormat::nhwc;
+    bool is_training = true;
+    static constexpr int arity = version == 3 ? 6 : 5, outputs = 5;
+    static constexpr bool differentiable = false;
+    static constexpr auto types = [] {
+        if constexpr (version == 1) return detail::batch_norm_types_v1;
+        else return detail::batch_norm_grad_types;
+    }();
+    static constexpr auto params = std::tuple(attr("epsilon", &FusedBatchNormalisationGrad::epsilon), attr("data_format", &FusedBatchNormalisationGrad::data_format),
+                                              attr("is_training", &FusedBatchNormalisationGrad::is_training));
+    static constexpr DType input_type(std::size_t i, DType self) { return i > 1 ? DType::float32 : self; }
+    static DType output_type(int i, std::span<const Ref> in) { return i ? DType::float32 : in[0].dtype; }
+
+    constexpr Inferred infer(const Dims& g, const Dims& x, const Dims& scale, const Dims& mean, const Dims& variance) const {
+        if (!compatible(g, x)) return reject("[", O::name, "] y_backprop ", g, " for images ", x);
+        const Inferred y = detail::batch_norm_images(O::name, x, data_format, {scale, mean, variance});
+        if (!y.ok()) return y;
+        const Dims each{y.dims[0][detail::batch_norm_axis(data_format)]};
+        return Inferred{y.dims[0], each, each, Dims{0}, Dims{0}};
+    }
+    constexpr Inferred infer(const Dims& g, const Dims& x, const Dims& scale, const Dims& mean, const Dims& variance, const Dims&) const { return infer(g, x, scale, mean, variance); }
+    template <class T> std::size_t workspace(std::span<const Ref* const> in, std::span<const Ref* const>) const {
+        return batch_norm::workspace_bytes<T>(detail::batch_norm_shape(in[1]->dims, data_format));
+    }
+    template <class T> void compute(const Call& c) const {
+        const auto run = is_training ? &batch_norm::training_grad<T, T> : &batch_norm::inference_grad<T, T>;
+        run(detail::batch_norm_shape(c.in[1]->dims, data_format), c.input<T>(0).data, c.input<T>(1).data, c.input<T>(2).data, c.input<T>(3).data, c.input<T>(4).data, static_cast<T>(epsilon),
+            c.output<T>(0).data, c.output<T>(1).data, c.output<T>(2).data, c.workspace);
+    }
+};
+
+struct FusedBatchNormGrad : FusedBatchNormalisationGrad<FusedBatchNormGrad, 1> { static constexpr const char* name = "FusedBatchNormGrad"; };
+struct FusedBatchNormGradV2 : FusedBatchNormalisationGrad<FusedBatchNormGradV2, 2> { static constexpr const char* name = "FusedBatchNormGradV2"; };
+struct FusedBatchNormGradV3 : FusedBatchNormalisationGrad<FusedBatchNormGradV3, 3> { static constexpr const char* name = "FusedBatchNormGradV3"; };
+struct FusedBatchNorm : FusedBatchNormalisation<FusedBatchNorm, FusedBatchNormGrad, 1> { static constexpr const char* name = "FusedBatchNorm"; };
+struct FusedBatchNormV2 : FusedBatchNormalisation<FusedBatchNormV2, FusedBatchNormGradV2, 2> { static constexpr const char* name = "FusedBatchNormV2"; };
+struct FusedBatchNormV3 : FusedBatchNormalisation<FusedBatchNormV3, FusedBatchNormGradV3, 3> { static constexpr const char* name = "FusedBatchNormV3"; };
+
+/// The first batch normalisation, of graphs from 2015. Only for import; TensorFlow refuses it in new graphs.
+///
+/// Shapes    t [batch,height,width,channels], m, v, beta, gamma [channels] -> as t
+/// Values    (t - m) / sqrt(v + variance_epsilon) gamma + beta, without gamma unless scale_after_normalization
+/// Gradient  none yet: such graphs are run, or frozen
+struct BatchNormWithGlobalNormalization {
+    float variance_epsilon = 0;
+    bool scale_after_normalization = false;
+    static constexpr const char* name = "BatchNormWithGlobalNormalization";
+    static constexpr int arity = 5;
+    static constexpr bool differentiable = false;
+    static constexpr auto params = std::tuple(attr("variance_epsilon", &BatchNormWithGlobalNormalization::variance_epsilon),
+                                              attr("scale_after_normalization", &BatchNormWithGlobalNormalization::scale_after_normalization));
+    constexpr Inferred infer(const Dims& t, const Dims& m, const Dims& v, const Dims& beta, const Dims& gamma) const { return detail::batch_norm_images(name, t, DataFormat::nhwc, {m, v, beta, gamma}); }
+    template <class T> std::size_t workspace(std::span<const Ref* const> in, std::span<const Ref* const>) const {
+        return 3 * static_cast<std::size_t>(in[1]->dims.size()) * sizeof(T);
+    }
+    template <class T> void compute(const Call& c) const {
+        const auto s = detail::batch_norm_shape(c.in[0]->dims, DataFormat::nhwc);
+        const T* gamma = c.input<T>(4).data;
+        if (!scale_after_normalization) {
+            T* const ones = reinterpret_cast<T*>(c.workspace) + 2 * s.channels;
+            std::fill_n(ones, s.channels, T(1));
+            gamma = ones;
+        }
+        batch_norm::inference(s, c.input<T>(0).data, gamma, c.input<T>(3).data, c.input<T>(1).data, c.input<T>(2).data, static_cast<T>(variance_epsilon), c.output<T>(0).data, c.workspace);
+    }
+};
+
+struct FusedBatchNormOptions {
+    float epsilon = 1e-3f, exponential_avg_factor = 1;
+    DataFormat data_format = DataFormat::nhwc;
+    bool is_training = true;
+    constexpr FusedBatchNormV3 op() const {
+        FusedBatchNormV3 o;
+        o.epsilon = epsilon, o.exponential_avg_factor = exponential_avg_factor, o.data_format = data_format, o.is_training = is_training;
+        return o;
+    }
+};
+/// The normalised images, and the mean and variance with which moving averages are updated.
+///
+///     auto [y, mean, variance] = fused_batch_norm(x, scale, offset);                                              // training
+///     auto [y, mean, variance] = fused_batch_norm<{.is_training = false}>(x, scale, offset, moving_mean, moving_variance);
+template <FusedBatchNormOptions options = FusedBatchNormOptions{}, GraphOperand X, GraphOperand S, GraphOperand B, GraphOperand M, GraphOperand V>
+auto fused_batch_norm(const X& x, const S& scale, const B& offset, const M& mean, const V& variance) {
+    const auto y = call(Constant<options.op()>{}, node(x), node(scale), node(offset), node(mean), node(variance));
+    using Statistic = Node<float, shape_of<S>>;
+    return std::tuple(y, Statistic(y.output(1)), Statistic(y.output(2)));
+}
+template <FusedBatchNormOptions options = FusedBatchNormOptions{}, GraphOperand X, GraphOperand S, GraphOperand B> auto fused_batch_norm(const X& x, const S& scale, const B& offset) {
+    static_assert(options.is_training && options.exponential_avg_factor == 1, "tenon: without training, or for averages, fused_batch_norm needs a mean and a variance");
+    const auto none = [] { return Node<float, Shape<0>>(make_const<float>(Tensor(DType::float32, {0}))); };
+    return fused_batch_norm<options>(x, scale, offset, none(), none());
+}
+
+}  // namespace tenon
