@@ -35,10 +35,23 @@ template <class N> requires std::is_arithmetic_v<N> NamedFeed feed(std::string n
 template <class T, class S, class N> requires std::is_arithmetic_v<N> Feed feed(const Node<T, S>& of, N value) {
     return {of, detail::scalar_or_filled<T>(of.dims(), static_cast<T>(value))};
 }
-/// Elements that the caller keeps until the run is over, with extents: `feed(images, std::span(pixels), {64, 784})`.
-template <class T, class S> Feed feed(const Node<T, S>& of, std::type_identity_t<std::span<const T>> elements, const Dims& dims = S::dims) {
+/// Elements that the caller keeps until the run is over, with their extents: `feed(images, pixels, {64, 784})`.
+template <class T, class S> Feed feed(const Node<T, S>& of, std::type_identity_t<std::span<const T>> elements, const Dims& dims) {
     if (dims.size() != static_cast<std::int64_t>(elements.size())) throw FeedError("[feed] " + std::to_string(elements.size()) + " elements for " + to_string(dims));
     return {of, detail::borrowed(dtype_of<T>, dims, elements.data())};
+}
+/// The same with the extents of the type; one of them may be dyn, the batch say: it is as large as there are elements.
+template <class T, class S> Feed feed(const Node<T, S>& of, std::type_identity_t<std::span<const T>> elements) {
+    Dims dims = S::dims;
+    std::int64_t rest = 1;
+    int open = -1;
+    for (int i = 0; i < dims.rank; ++i) {
+        if (dims[i] != dyn) rest *= dims[i];
+        else if (open < 0) open = i;
+        else throw FeedError("[feed] say the extents of what is fed for " + to_string(dims));
+    }
+    if (open >= 0 && rest > 0) dims[open] = static_cast<std::int64_t>(elements.size()) / rest;
+    return feed(of, elements, dims);
 }
 
 }  // namespace tenon
