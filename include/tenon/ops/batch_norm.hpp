@@ -6,9 +6,8 @@
 // Source    TensorFlow ops FusedBatchNorm, V2, V3 and their gradients, tensorflow/core/kernels/fused_batch_norm_op.cc
 #pragma once
 #include "../tensor/batch_norm.hpp"
+#include "exp.hpp"
 #include "windows.hpp"
-
-#include <optional>
 
 namespace tenon {
 
@@ -32,6 +31,56 @@ constexpr Inferred batch_norm_images(const char* name, const Dims& x, DataFormat
         if (!fit) return reject("[", name, "] parameters ", p, " for images ", x);
     }
     return y;
+}
+/// The axes that statistics are made over, and parameters in the extents that broadcast against images.
+struct Channels {
+    DataFormat format;
+    template <class O> Node<float> reduce(const Node<float>& x, bool keep) const {
+        O o;
+        o.axes = format == DataFormat::nchw ? Dims{0, 2, 3} : Dims{0, 1, 2};
+        o.keep_dims = keep && format == DataFormat::nchw;
+        return call(RunTime<O>{o}, x);
+    }
+    Node<float> mean(const Node<float>& x) const { return reduce<Mean>(x, true); }
+    Node<float> sum(const Node<float>& x) const { return reduce<Sum>(x, false); }
+    Node<float> spread(const Node<float>& p) const { return format == DataFormat::nchw ? Node<float>(call(RunTime<Reshape>{Reshape{Dims{1, -1, 1, 1}}}, p)) : p; }
+};
+template <class T> Node<float> to_float(const Node<T>& x) { return make<float>(Cast{}, {x}); }
+inline Node<float> to_float(const Node<float>& x) { return x; }
+template <class T> Node<T> from_float(const Node<float>& x) {
+    if constexpr (std::is_same_v<T, float>) return x;
+    else return make<T>(Cast{}, {x});
+}
+/// Whatever of two sums is there.
+inline Node<float> plus(const Node<float>& a, const Node<float>& b) { return a && b ? Node<float>(a + b) : a ? a : b; }
+
+/// What arrives at y_backprop, x and scale of a FusedBatchNormGrad, from what arrives at its outputs: a at x_backprop, b at scale_backprop,
+/// c at offset_backprop. With z = (x - mean) r, r = 1 / sqrt(variance + epsilon), and P(v) = v - mean(v) - z mean(v z), which is its own adjoint:
+///
+///     x_backprop = scale r P(g),  scale_backprop = sum(g z),  offset_backprop = sum(g)
+struct BatchNormGradients { Node<float> g, x, scale; };
+inline BatchNormGradients batch_norm_second(Channels channels, bool training, float epsilon, const Node<float>& g, const Node<float>& x, const Node<float>& scale, const Node<float>& given_mean,
+                                            const Node<float>& given_variance, const Node<float>& a, const Node<float>& b, const Node<float>& c) {
+    using N = Node<float>;
+    const auto mean = [&](const N& v) { return channels.mean(v); };
+    const N s = channels.spread(scale), xc = x - (training ? mean(x) : channels.spread(given_mean));
+    const N r = rsqrt(N((training ? mean(xc * xc) : channels.spread(given_variance)) + epsilon)), z = xc * r;
+    const auto project = [&](const N& v) { return training ? N(v - mean(v) - z * mean(v * z)) : v; };
+    BatchNormGradients d;
+    N to_z, spread_b;
+    if (b) spread_b = channels.spread(b), d.g = spread_b * z, to_z = spread_b * g;
+    if (c) d.g = plus(d.g, broadcast_like(channels.spread(c), g));
+    if (a) {
+        const N pg = project(g);
+        d.g = plus(d.g, s * r * project(a));
+        d.scale = channels.sum(a * pg * r);
+        if (training) {
+            to_z = plus(to_z, -(s * r * (a * mean(g * z) + g * mean(a * z))));
+            d.x = -(s * r * r * z * mean(a * pg));  // through r alone
+        }
+    }
+    if (to_z) d.x = plus(d.x, r * project(to_z));
+    return d;
 }
 }  // namespace detail
 
@@ -97,12 +146,13 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
 ///
 /// Shapes    y_backprop, x, scale, reserve_space_1 (mean), reserve_space_2 (variance) (, reserve_space_3) ->
 ///           x_backprop, scale_backprop, offset_backprop, [0], [0]
+/// Gradient  to y_backprop, x and scale; the statistics are seen as part of x when training, as constants otherwise
 template <class O, int version> struct FusedBatchNormalisationGrad {
     float epsilon = 1e-4f;
     DataFormat data_format = DataFormat::nhwc;
     bool is_training = true;
     static constexpr int arity = version == 3 ? 6 : 5, outputs = 5;
-    static constexpr bool differentiable = false;
+    static constexpr bool all_outputs = true;
     static constexpr auto types = [] {
         if constexpr (version == 1) return detail::batch_norm_types_v1;
         else return detail::batch_norm_grad_types;
@@ -128,6 +178,14 @@ template <class O, int version> struct FusedBatchNormalisationGrad {
         run(detail::batch_norm_shape(c.in[1]->dims, data_format), c.input<T>(0).data, c.input<T>(1).data, c.input<T>(2).data, c.input<T>(3).data, c.input<T>(4).data, static_cast<T>(epsilon),
             c.output<T>(0).data, c.output<T>(1).data, c.output<T>(2).data, c.workspace);
     }
+    template <class T> static auto gradient(const RunTime<O>& self, const detail::Adjoints<T>& g, const Node<T>&, const Node<T>& dy, const Node<T>& x, const Node<float>& scale, const Node<float>& mean,
+                                            const Node<float>& variance, const auto&... reserved) {
+        const auto of_parameters = [&](int i) { return g.has(i) ? Node<float>(g.g[static_cast<std::size_t>(i)]) : Node<float>(); };
+        const auto d = detail::batch_norm_second({self.op.data_format}, self.op.is_training, self.op.epsilon, detail::to_float(dy), detail::to_float(x), scale, mean, variance,
+                                                 g.has(0) ? detail::to_float(g[0]) : Node<float>(), of_parameters(1), of_parameters(2));
+        const auto back = [](const Node<float>& v) { return v ? Output(detail::from_float<T>(v)) : Output(); };
+        return std::tuple_cat(std::tuple(back(d.g), back(d.x), Output(d.scale), no_gradient{}, no_gradient{}), std::tuple(((void)reserved, no_gradient{})...));
+    }
 };
 
 struct FusedBatchNormGrad : FusedBatchNormalisationGrad<FusedBatchNormGrad, 1> { static constexpr const char* name = "FusedBatchNormGrad"; };
@@ -141,13 +199,12 @@ struct FusedBatchNormV3 : FusedBatchNormalisation<FusedBatchNormV3, FusedBatchNo
 ///
 /// Shapes    t [batch,height,width,channels], m, v, beta, gamma [channels] -> as t
 /// Values    (t - m) / sqrt(v + variance_epsilon) gamma + beta, without gamma unless scale_after_normalization
-/// Gradient  none yet: such graphs are run, or frozen
+/// Gradient  to all five, in today's ops
 struct BatchNormWithGlobalNormalization {
     float variance_epsilon = 0;
     bool scale_after_normalization = false;
     static constexpr const char* name = "BatchNormWithGlobalNormalization";
     static constexpr int arity = 5;
-    static constexpr bool differentiable = false;
     static constexpr auto params = std::tuple(attr("variance_epsilon", &BatchNormWithGlobalNormalization::variance_epsilon),
                                               attr("scale_after_normalization", &BatchNormWithGlobalNormalization::scale_after_normalization));
     constexpr Inferred infer(const Dims& t, const Dims& m, const Dims& v, const Dims& beta, const Dims& gamma) const { return detail::batch_norm_images(name, t, DataFormat::nhwc, {m, v, beta, gamma}); }
@@ -163,6 +220,15 @@ struct BatchNormWithGlobalNormalization {
             gamma = ones;
         }
         batch_norm::inference(s, c.input<T>(0).data, gamma, c.input<T>(3).data, c.input<T>(1).data, c.input<T>(2).data, static_cast<T>(variance_epsilon), c.output<T>(0).data, c.workspace);
+    }
+    template <class T> static auto gradient(const RunTime<BatchNormWithGlobalNormalization>& self, const Node<T>& g, const Node<T>&, const Node<T>& t, const Node<T>& m, const Node<T>& v, const Node<T>&,
+                                            const Node<T>& gamma) {
+        Sum over_images;
+        over_images.axes = Dims{0, 1, 2};
+        const auto sum = [&](const Node<T>& x) { return Node<T>(call(RunTime<Sum>{over_images}, x)); };
+        const bool scaled = self.op.scale_after_normalization;
+        const Node<T> r = rsqrt(Node<T>(v + self.op.variance_epsilon)), slope = scaled ? Node<T>(r * gamma) : r, dg = sum(g), dz = sum(g * (t - m));
+        return std::tuple(Output(g * slope), Output(-(dg * slope)), Output(dz * slope * r * r * -0.5), Output(dg), scaled ? Output(dz * r) : Output());
     }
 };
 

@@ -87,6 +87,81 @@ struct MaxPoolGrad : MaxPool {
     }
 };
 
+struct MaxPoolGradWithArgmax;
+
+/// MaxPool, and where the maxima are: offsets in an image, or in the batch if include_batch_in_index.
+///
+/// Shapes    x [batch,height,width,channels] -> values, indices (int64, or int32 if Targmax says so)
+/// Values    a NaN that comes first in its window is its maximum, unlike in MaxPool, as in TensorFlow
+/// Gradient  MaxPoolGradWithArgmax
+struct MaxPoolWithArgmax {
+    Dims ksize{1, 1, 1, 1}, strides{1, 1, 1, 1};
+    Padding padding = Padding::valid;
+    DType targmax = DType::int64;
+    bool include_batch_in_index = false;
+    static constexpr DataFormat data_format = DataFormat::nhwc;
+    static constexpr const char* name = "MaxPoolWithArgmax";
+    static constexpr int arity = 1, outputs = 2;
+    static constexpr auto params = std::tuple(attr("ksize", &MaxPoolWithArgmax::ksize), attr("strides", &MaxPoolWithArgmax::strides), attr("padding", &MaxPoolWithArgmax::padding),
+                                              attr("Targmax", &MaxPoolWithArgmax::targmax), attr("include_batch_in_index", &MaxPoolWithArgmax::include_batch_in_index));
+    DType output_type(int i, std::span<const Ref> in) const { return i ? targmax : in[0].dtype; }
+    constexpr Inferred infer(const Dims& x) const {
+        const Inferred y = detail::infer_pool(*this, x);
+        return y.ok() ? Inferred{y.dims[0], y.dims[0]} : y;
+    }
+    template <class T> void compute(const Call& c) const {
+        if (targmax == DType::int32) with_index<T, std::int32_t>(c);
+        else with_index<T, std::int64_t>(c);
+    }
+    template <class T> static auto gradient(const RunTime<MaxPoolWithArgmax>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
+        return std::tuple(make<T>(MaxPoolGradWithArgmax{self.op}, {x, g, y.output(1)}));
+    }
+
+private:
+    template <class T, class Index> void with_index(const Call& c) const {
+        const auto s = detail::pool_shape(*this, c.in[0]->dims);
+        const T* x = c.input<T>(0).data;
+        T* y = c.output<T>(0).data;
+        Index* index = c.output<Index>(1).data;
+        const std::int64_t image = include_batch_in_index ? s.input_size() : s.h.input * s.w.input * s.channels;
+        std::fill_n(y, s.output_size(), std::numeric_limits<T>::lowest());
+        std::fill_n(index, s.output_size(), Index(0));
+        pool::for_each_maximum(s, x, [=](std::int64_t o, std::int64_t i) { y[o] = x[i], index[o] = static_cast<Index>(i % image); });
+    }
+};
+
+/// The gradient of MaxPoolWithArgmax.
+///
+/// Shapes    input [..], grad as the pooled, argmax as the pooled -> as input
+/// Gradient  none
+/// Errors    "[MaxPoolGradWithArgmax] index 99 is outside an image of 32 elements", when it runs
+struct MaxPoolGradWithArgmax : MaxPoolWithArgmax {
+    static constexpr const char* name = "MaxPoolGradWithArgmax";
+    static constexpr int arity = 3, outputs = 1;
+    static constexpr bool differentiable = false;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Targmax", 2}};
+    static constexpr auto params = std::tuple(attr("ksize", &MaxPoolWithArgmax::ksize), attr("strides", &MaxPoolWithArgmax::strides), attr("padding", &MaxPoolWithArgmax::padding),
+                                              attr("include_batch_in_index", &MaxPoolWithArgmax::include_batch_in_index));
+    static constexpr DType input_type(std::size_t i, DType self) { return i == 2 ? index_dtype : self; }
+    DType output_type(int, std::span<const Ref> in) const { return in[0].dtype; }
+    constexpr Inferred infer(const Dims& x, const Dims& g, const Dims& index) const {
+        const Inferred y = detail::infer_pool_gradient(*this, x, {g, index});
+        return y.ok() ? Inferred(x) : y;
+    }
+    template <class T> void compute(const Call& c) const {
+        const auto g = c.input<T>(1);
+        const auto dx = c.output<T>(0);
+        std::fill_n(dx.data, dx.size(), T(0));
+        if (g.size() == 0) return;
+        const std::int64_t image = include_batch_in_index ? dx.size() : dx.size() / dx.dims[0], positions = include_batch_in_index ? g.size() : g.size() / g.dims[0];
+        for (std::int64_t i = 0; i < g.size(); ++i) {
+            const auto at = index_at(*c.in[2], i);
+            if (at < 0 || at >= image) throw ValueError("[MaxPoolGradWithArgmax] index " + std::to_string(at) + " is outside an image of " + std::to_string(image) + " elements");
+            dx[i / positions * image + at] += g[i];
+        }
+    }
+};
+
 struct AvgPoolGrad;
 
 /// The mean of each window's elements; padding does not count.
