@@ -21,6 +21,7 @@
 #include "../base/dims.hpp"
 #include "../base/dtype.hpp"
 
+#include <algorithm>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -149,7 +150,11 @@ template <class O> constexpr std::size_t typed_by() {
 
 // ---- the op's verdict on shapes, as a type so that the compiler prints it ----------------------------------------
 
-template <std::size_t N> struct Text { char text[N]{}; };
+template <std::size_t N> struct Text {
+    char text[N]{};
+    constexpr Text() = default;
+    constexpr Text(const char (&s)[N]) { std::copy_n(s, N, text); }
+};
 template <class S> struct accepted {
     static constexpr bool shapes_fit = true;
     using shape = S;
