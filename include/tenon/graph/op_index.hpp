@@ -1,6 +1,6 @@
 // Which ops an importer knows: tables by name and dtype.
 #pragma once
-#include "../expr/operation.hpp"
+#include "../expr/table.hpp"
 
 #include <algorithm>
 #include <span>
