@@ -78,9 +78,9 @@ struct BundleIndex {
         const auto file = index_name(prefix);
         const TableReader table(file);
         bool header = false;
-        for (std::size_t block = 0; block < table.blocks(); ++block)
+        for (std::size_t i = 0; i < table.blocks(); ++i)
             detail::attempt(defects, [&] {
-                table.each(block, [&](const std::string& key, std::string_view value) {
+                table.each(i, [&](const std::string& key, std::string_view value) {
                     detail::attempt(defects, [&] {
                         if (key.empty()) {
                             header = true;

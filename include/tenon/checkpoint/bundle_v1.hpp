@@ -118,8 +118,8 @@ public:
             });
         if (defects)
             for (const auto& table : tables_) {
-                for (std::size_t block = 0; block < table.blocks(); ++block)
-                    attempt(defects, [&] { table.each(block, [](const std::string&, std::string_view) {}); });
+                for (std::size_t i = 0; i < table.blocks(); ++i)
+                    attempt(defects, [&] { table.each(i, [](const std::string&, std::string_view) {}); });
                 attempt(defects, [&] { table.verify_metaindex(); });
             }
         std::vector<StoredTensor> list;

@@ -52,7 +52,8 @@ public:
 
     /// Records the checkpoint `path`, which is on the disk: as the newest in the list, then in the state file of its directory. Then removes at most one
     /// that has left the list. One that cannot be removed stays, and is no error.
-    void saved(const std::string& path) {
+    void saved(const std::string& path) { saved(path, options_.latest_filename); }
+    void saved(const std::string& path, const std::string& latest_filename) {
         auto last = last_;
         auto leaving = leaving_;
         if (options_.max_to_keep > 0) {
@@ -64,7 +65,7 @@ public:
                 last.erase(last.begin());
             }
         }
-        StateOptions state{.latest_filename = options_.latest_filename, .save_relative_paths = options_.save_relative_paths};
+        StateOptions state{.latest_filename = latest_filename, .save_relative_paths = options_.save_relative_paths};
         if (options_.max_to_keep > 0) state.all_paths = paths_of(last);
         update_checkpoint_state(directory_of(path), path, state);
         last_.swap(last);

@@ -1,14 +1,9 @@
 // Graphs in files: MetaGraphDef (`.meta`), GraphDef (`.pb`, `.pbtxt`) and SavedModel (`saved_model.pb`), each binary, as JSON or as text.
 #pragma once
 #include "../io/json.hpp"
-#include "../io/proto.hpp"
-#include "../io/text.hpp"
-#include "meta_graph_def.hpp"
+#include "meta_format.hpp"
 
 namespace tenon {
-
-/// How a graph is written. TensorFlow's own importers read binary and text; json is for everybody else's eyes and tools.
-enum class MetaFormat { json, binary, text };
 
 namespace proto {
 
@@ -31,17 +26,6 @@ inline MetaGraphDef read_meta(std::string_view bytes, std::string_view name) { r
 inline GraphDef read_graph(std::string_view bytes, std::string_view name) { return read_any_format<GraphDef>(bytes, name); }
 /// The graphs of a `saved_model.pb` or `saved_model.pbtxt` file.
 inline SavedModel read_saved_model(std::string_view bytes, std::string_view name) { return read_any_format<SavedModel>(bytes, name); }
-
-template <class M> std::string write_in(const M& message, MetaFormat format) {
-    switch (format) {
-        case MetaFormat::json: return to_json(message, {.pretty = true}) + "\n";
-        case MetaFormat::text: return to_text(message);
-        default: return encode(message);
-    }
-}
-/// Errors    FormatError if JSON or text cannot keep all of it: fields that this library does not know
-inline std::string write_meta(const MetaGraphDef& meta, MetaFormat format) { return write_in(meta, format); }
-inline std::string write_graph(const GraphDef& graph, MetaFormat format) { return write_in(graph, format); }
 
 }  // namespace proto
 }  // namespace tenon

@@ -46,9 +46,9 @@ public:
     std::string finish() {
         for (const auto at : restarts_) put_fixed32(bytes_, at);
         put_fixed32(bytes_, static_cast<std::uint32_t>(restarts_.size()));
-        auto block = std::move(bytes_);
+        auto done = std::move(bytes_);
         *this = BlockBuilder(interval_);
-        return block;
+        return done;
     }
 };
 
@@ -56,13 +56,13 @@ public:
 ///
 /// Errors    CorruptError unless lengths stay inside the block, keys ascend, and restarts are entries that share nothing; also
 ///           if keys are 64 times as long as the block: 16 is the most that this sharing gives, more is made to fill memory
-template <class Visit> void each_entry(std::string_view block, const std::string& where, Visit visit) {
+template <class Visit> void each_entry(std::string_view contents, const std::string& where, Visit visit) {
     const auto corrupt = [&](const char* what) { return CorruptError(where + ": " + what); };
-    auto tail = block.substr(std::max<std::size_t>(block.size(), 4) - 4);
+    auto tail = contents.substr(std::max<std::size_t>(contents.size(), 4) - 4);
     const auto count = get_fixed32(tail);
-    if (!count || *count > (block.size() - 4) / 4) throw corrupt("bad block contents: its restarts do not fit");
-    auto entries = block.substr(0, block.size() - 4 - std::size_t{4} * *count);
-    auto restarts = block.substr(entries.size(), std::size_t{4} * *count);
+    if (!count || *count > (contents.size() - 4) / 4) throw corrupt("bad block contents: its restarts do not fit");
+    auto entries = contents.substr(0, contents.size() - 4 - std::size_t{4} * *count);
+    auto restarts = contents.substr(entries.size(), std::size_t{4} * *count);
     const auto end = entries.size();
     if (*count == 0 && end != 0) throw corrupt("bad block contents: entries but no restart");
 
@@ -83,7 +83,7 @@ template <class Visit> void each_entry(std::string_view block, const std::string
         if (!first && suffix <= std::string_view(key).substr(*shared)) throw corrupt("keys do not ascend");
         key.resize(*shared);
         key += suffix;
-        if ((key_bytes += key.size()) / 64 > block.size()) throw corrupt("bad block contents: its keys are longer than sharing can make them");
+        if ((key_bytes += key.size()) / 64 > contents.size()) throw corrupt("bad block contents: its keys are longer than sharing can make them");
         const auto value = entries.substr(*unshared, *value_bytes);
         entries.remove_prefix(std::size_t{*unshared} + *value_bytes);
         visit(std::as_const(key), value);

@@ -1,0 +1,217 @@
+// Saves variables and the graph they belong to, and restores them, as tf.train.Saver does.
+//
+//     my_model-1000.data-00000-of-00001, my_model-1000.index     the variables
+//     my_model-1000.meta                                         the graph
+//     checkpoint                                                 which checkpoint of the directory is the newest
+#pragma once
+#include "../graph/meta_format.hpp"
+#include "../run/session.hpp"
+#include "bundle_writer.hpp"
+#include "checkpoint_history.hpp"
+#include "meta_graph.hpp"
+#include "restore.hpp"
+
+namespace tenon {
+
+struct SaverOptions {
+    int max_to_keep = 5;  ///< older ones are removed; 0: all are kept, and `checkpoint` names the newest only
+    double keep_checkpoint_every_n_hours = 10000;
+    bool sharded = false;             ///< the graph saves and restores in shards; one data file per shard
+    bool pad_step_number = false;     ///< "model-00001000"
+    bool save_relative_paths = false; ///< in `checkpoint`, so that the directory may be moved
+};
+
+struct SaveOptions {
+    std::optional<std::int64_t> global_step{};  ///< appended to the prefix: "model-1000"
+    bool write_meta_graph = true;
+    MetaFormat meta = MetaFormat::json;
+    std::string latest_filename = "checkpoint";
+    bool write_state = true;  ///< false: neither `checkpoint` nor the list of what to keep is touched
+};
+
+/// A variable under a name of its own in the checkpoint.
+struct SavedAs {
+    std::string key;
+    Output variable;
+};
+
+/// What a Saver is made from: a graph, variables or roots of the graph, options.
+template <class X> concept SaverPart = std::is_convertible_v<const X&, Output> || std::is_same_v<X, Graph> || std::is_same_v<X, SaverOptions>;
+
+/// Saves and restores variables.
+///
+/// Errors    NameError for a variable under two names or a name for two variables; ValueError for what is no variable
+///
+///     Saver saver{w1, w2};                                  // these
+///     Saver saver{graph};                                   // all of the graph
+///     Saver saver{graph, train};                            // and of what `train` reaches, which joins the graph
+///     Saver saver{graph, SaverOptions{.max_to_keep = 3}};
+///     Saver saver{{{"kernel", w1}, {"bias", w2}}};          // under other names
+class Saver {
+    Graph graph_;
+    std::vector<SavedVariable> variables_;  // in the order of their keys
+    SaverOptions options_;
+    CheckpointHistory history_;
+
+    struct Parts {
+        std::optional<Graph> graph{};
+        std::vector<Output> outputs{};
+        SaverOptions options{};
+        void take(const Graph& g) { graph = g; }
+        void take(const Output& o) { outputs.push_back(o); }
+        void take(const SaverOptions& o) { options = o; }
+    };
+
+public:
+    /// Saves nothing.
+    Saver() = default;
+    template <SaverPart... P> requires(sizeof...(P) > 0) explicit Saver(const P&... parts) : Saver(gather(parts...)) {}
+    explicit Saver(const std::vector<SavedAs>& variables, const SaverOptions& options = {}) : Saver(graph_of(variables), variables, options) {}
+    /// Some variables of a graph, which is saved with all that belongs to it.
+    Saver(Graph graph, const std::vector<SavedAs>& variables, const SaverOptions& options = {}) : Saver(std::move(graph), named(variables), options) {}
+    Saver(Graph graph, std::vector<SavedVariable> variables, const SaverOptions& options = {})
+        : graph_(std::move(graph)), variables_(std::move(variables)), options_(options),
+          history_({.max_to_keep = options.max_to_keep, .keep_checkpoint_every_n_hours = options.keep_checkpoint_every_n_hours, .save_relative_paths = options.save_relative_paths}) {
+        std::stable_sort(variables_.begin(), variables_.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+        check();
+    }
+
+    /// Writes a checkpoint and says its prefix. Files come to their names when they are complete, `checkpoint` the last of them.
+    ///
+    /// Errors    ValueError if a variable has no value, or there is none; FileError; nothing is left behind, and what was there before is as it was
+    std::string save(Session&, const std::string& path, const SaveOptions& o = {}) {
+        if (variables_.empty()) throw ValueError("[Saver] no variables to save");
+        if (path.empty() || path.ends_with('/')) throw ValueError("[Saver] '" + path + "' is not the prefix of a checkpoint: it ends in no name");
+        if (o.latest_filename.find('/') != std::string::npos) throw ValueError("[Saver] 'latest_filename' must not contain path components: " + o.latest_filename);
+        const auto prefix = o.global_step ? step_name(path, *o.global_step, options_.pad_step_number) : path;
+        if (basename_of(prefix) == o.latest_filename) throw ValueError("[Saver] the prefix '" + prefix + "' collides with the state file '" + o.latest_filename + "'");
+        check_values();
+        const auto meta = o.write_meta_graph ? proto::write_meta(meta_graph(), o.meta) : std::string();
+
+        const auto directory = directory_of(prefix);
+        const bool new_directory = !directory_exists(directory), new_checkpoint = !checkpoint_exists(prefix);
+        bool written = false;
+        try {
+            write(prefix, o.write_meta_graph ? &meta : nullptr, written);
+            if (o.write_state) history_.saved(prefix, o.latest_filename);
+        } catch (...) {
+            if (written && new_checkpoint) remove_checkpoint(prefix);
+            if (new_directory) remove_empty_directory(directory);
+            throw;
+        }
+        return prefix;
+    }
+
+    /// Gives every variable its value in the checkpoint, or, if one of them does not fit, none.
+    ///
+    /// Errors    RestoreError, which lists everything that is missing or of another type or shape; MissingFileError, CorruptError, FormatError
+    RestoreReport restore(Session&, const std::string& prefix) const { return restore(prefix); }
+    RestoreReport restore(const std::string& prefix) const {
+        if (variables_.empty()) throw ValueError("[Saver] no variables to restore");
+        return detail::restore_variables(prefix, variables_);
+    }
+    /// What `restore` would say; nothing is changed and no tensor is read.
+    RestoreReport compare(const std::string& prefix) const {
+        std::vector<detail::RestoreStep> steps;
+        return detail::plan_restore(BundleReader(prefix), variables_, steps);
+    }
+
+    /// In the order of their keys.
+    const std::vector<SavedVariable>& variables() const { return variables_; }
+    /// Names of variables of the graph that this saver does not restore.
+    std::vector<std::string> not_restored() const {
+        std::unordered_set<const Operation*> known;
+        for (const auto& v : variables_) known.insert(v.variable.operation.get());
+        std::vector<std::string> names;
+        for (const auto& v : graph_.variables()) if (!known.contains(v.operation.get())) names.push_back(v.operation->name);
+        return names;
+    }
+    const Graph& graph() const { return graph_; }
+    const SaverOptions& options() const { return options_; }
+    /// Oldest first.
+    std::vector<std::string> last_checkpoints() const { return history_.last_checkpoints(); }
+    /// For checkpoints of an earlier run: which there are, and whether they may be removed.
+    CheckpointHistory& history() { return history_; }
+    /// What is written to the `.meta` file.
+    proto::MetaGraphDef meta_graph() const {
+        return tenon::meta_graph(graph_, variables_, {options_.max_to_keep, options_.keep_checkpoint_every_n_hours, options_.sharded});
+    }
+
+private:
+    explicit Saver(const Parts& p) : Saver(p.graph ? *p.graph : Graph(p.outputs), p.graph ? with_roots(*p.graph, p.outputs) : named(p.outputs), p.options) {}
+    template <class... P> static Parts gather(const P&... parts) {
+        Parts all;
+        (all.take(parts), ...);
+        return all;
+    }
+    static std::vector<SavedVariable> with_roots(Graph graph, const std::vector<Output>& roots) {
+        if (!roots.empty()) graph.add(roots);
+        return variables_to_save(graph);
+    }
+    static Output variable_behind(const Output& o) {
+        if (!o) throw ValueError("[Saver] a handle that refers to nothing is not a variable");
+        if (auto v = variable_of(o)) return v;
+        throw ValueError("[Saver] not a variable: " + describe(*o.operation) + "; a graph and its roots are saved by Saver{graph, root}");
+    }
+    static std::vector<SavedVariable> named(const std::vector<Output>& variables) {
+        std::vector<SavedVariable> all;
+        for (const auto& o : variables) {
+            const auto v = variable_behind(o);
+            all.push_back({v.operation->name, v});
+        }
+        return all;
+    }
+    static std::vector<SavedVariable> named(const std::vector<SavedAs>& variables) {
+        std::vector<SavedVariable> all;
+        for (const auto& [key, o] : variables) all.push_back({key, variable_behind(o)});
+        return all;
+    }
+    static Graph graph_of(const std::vector<SavedAs>& variables) {
+        std::vector<Output> roots;
+        for (const auto& [key, o] : variables) roots.push_back(o);
+        return Graph(roots);
+    }
+
+    void check() const {
+        std::unordered_map<const Operation*, std::string_view> key_of;
+        for (std::size_t i = 0; i < variables_.size(); ++i) {
+            const auto& v = variables_[i];
+            const auto [at, fresh] = key_of.emplace(v.variable.operation.get(), v.key);
+            if (!fresh) throw NameError(sentence("[Saver] the variable '", v.variable.operation->name, "' would be saved under two names: '", at->second, "' and '", v.key, "'"));
+            if (!i || variables_[i - 1].key != v.key) continue;
+            const auto& before = variables_[i - 1];
+            if (v.slice.empty() || before.slice.empty())
+                throw NameError(sentence("[Saver] two variables would be saved under the name '", v.key, "': '", before.variable.operation->name, "' and '", v.variable.operation->name, "'"));
+        }
+    }
+    void check_values() const {
+        std::string without;
+        for (const auto& v : variables_)
+            if (!v.variable.operation->state->initialized) without += (without.empty() ? "" : ", ") + v.variable.operation->name;
+        if (!without.empty()) throw ValueError("[Saver] variables that have no value: " + without + "; restore them, or run their initialisers");
+    }
+    void write(const std::string& prefix, const std::string* meta, bool& written) const {
+        const auto shards = options_.sharded ? detail::shards_of(variables_) : std::vector<detail::Shard>(1);
+        BundleWriter writer(prefix, {.shards = static_cast<std::uint32_t>(shards.size())});
+        for (const auto& v : variables_) {
+            const auto& value = v.variable.operation->state->value;
+            const auto shard = options_.sharded ? v.shard : 0;
+            if (const auto part = ShapeAndSlice::parse(v.slice)) writer.add_slice(v.key, part->shape, part->slice, value, shard);
+            else writer.add(v.key, value, shard);
+        }
+        std::optional<Draft> graph;  // on the disk before the checkpoint comes to be
+        if (meta) {
+            graph.emplace(meta_name(prefix));
+            graph->append(*meta);
+            graph->finish();
+        }
+        writer.finish();
+        written = true;
+        if (graph) {
+            graph->publish();
+            sync_directory(directory_of(prefix));
+        }
+    }
+};
+
+}  // namespace tenon
