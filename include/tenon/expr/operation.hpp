@@ -179,8 +179,9 @@ inline bool is_const_input(const OpTable& t, std::size_t i, std::size_t n) {
     for (const int p : t.const_positions) if (i == (p < 0 ? n + static_cast<std::size_t>(p) : static_cast<std::size_t>(p))) return true;
     return false;
 }
-/// Refuses a wrong number of inputs and wrong element types: kernels trust both.
-inline void check_inputs(const OpTable& t, std::span<const Ref> in, const std::string& where) {
+/// Refuses a wrong number of inputs and wrong element types: kernels trust both. While a graph is made, a type may be unknown:
+/// that of an op which tenon does not know, and which may be fed.
+inline void check_inputs(const OpTable& t, std::span<const Ref> in, const std::string& where, bool may_be_unknown) {
     const auto fixed = t.const_positions.size() + static_cast<std::size_t>(t.arity < 0 ? 0 : t.arity);
     const auto fail = [&](const auto&... part) {
         std::string text = where.empty() ? "" : where + ": ";
@@ -195,6 +196,7 @@ inline void check_inputs(const OpTable& t, std::span<const Ref> in, const std::s
         const DType want = member ? index_dtype : t.input_type ? t.input_type(data, t.dtype) : t.dtype;
         data += !member;
         const DType is = in[i].dtype;
+        if (is == DType::invalid && may_be_unknown) continue;
         if (want == any_dtype || want == is || (want == index_dtype && (is == DType::int32 || is == DType::int64))) continue;
         fail("input ", std::to_string(i), " is ", std::string(name_of(is)), ", takes ", want == index_dtype ? std::string("int32 or int64") : std::string(name_of(want)));
     }
@@ -205,8 +207,8 @@ inline constexpr std::int64_t most_known = 1024;
 
 /// The op's outputs for inputs of which extents, dtypes and perhaps values are given: extents, dtypes, values.
 /// Throws ShapeError or TypeError with the op's own sentence, after `where`.
-[[gnu::noinline]] inline std::vector<Result> infer_results(const OpTable& table, const std::shared_ptr<const void>& op, std::span<const Ref> in, const std::string& where) {
-    check_inputs(table, in, where);
+[[gnu::noinline]] inline std::vector<Result> infer_results(const OpTable& table, const std::shared_ptr<const void>& op, std::span<const Ref> in, const std::string& where, bool may_be_unknown = false) {
+    check_inputs(table, in, where, may_be_unknown);
     const Inferred r = table.infer(op.get(), in);
     if (!r.ok()) throw ShapeError((where.empty() ? "" : where + ": ") + std::string(r.why.view()));
     std::vector<Result> results(static_cast<std::size_t>(table.outputs(op.get())));
@@ -251,7 +253,7 @@ inline constexpr std::int64_t most_known = 1024;
         in.push_back({r.known ? r.known.raw() : nullptr, r.dims, r.dtype});
     }
     const bool named = !o->name.empty() && o->name.back() != '/';
-    o->results = infer_results(table, o->op, in, named ? o->name : std::string());
+    o->results = infer_results(table, o->op, in, named ? o->name : std::string(), true);
     return {std::move(o), 0};
 }
 

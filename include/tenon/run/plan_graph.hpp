@@ -128,11 +128,11 @@ private:
             const Feed& f = feeds_[i];
             Value& v = values_[z(value_of(f.of))];
             const Result& r = f.of.operation->results[z(f.of.index)];
-            if (f.value.dtype() != r.dtype)
+            if (f.value.dtype() != r.dtype && r.dtype != DType::invalid)
                 throw FeedError("[feed] " + describe(*f.of.operation) + " is " + std::string(name_of(r.dtype)) + ", fed " + std::string(name_of(f.value.dtype())));
             if (!compatible(r.dims, f.value.dims())) throw FeedError("[feed] " + describe(*f.of.operation) + " is " + to_string(r.dims) + ", fed " + to_string(f.value.dims()));
             v.ref.dims = f.value.dims();
-            v.ref.dtype = r.dtype;
+            v.ref.dtype = f.value.dtype();
             if (f.known) v.known = f.value;
         }
         std::vector<Ref> in;
@@ -152,6 +152,7 @@ private:
                 }
             }
             std::vector<Result> results;
+            for (const Ref& r : in) open |= r.dtype == DType::invalid;  // of an op that cannot run
             if (!o.table->supported || open) results.assign(z(op.values), Result{});
             else results = infer_results(*o.table, o.op, in, describe(o));
             if (o.state && o.state->value && op.values) results[0].dims = o.state->value.dims();
@@ -205,18 +206,20 @@ private:
     }
     void refuse_what_cannot_run() const {
         std::string unsupported, unfed;
+        const auto list = [](std::string& names, const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
         for (const Op& op : ops_) {
             if (!op.needed) continue;
-            const OpTable& t = *op.o->table;
-            if (!t.supported) unsupported += (unsupported.empty() ? "" : ", ") + describe(*op.o);
-            else if (t.name == "Placeholder") unfed += (unfed.empty() ? "" : ", ") + describe(*op.o) + " " + std::string(name_of(op.o->results[0].dtype)) + " " + to_string(op.o->results[0].dims);
-            else if (!t.forward && !t.is_state && op.values) throw UnsupportedError("[run] " + describe(*op.o) + " has no kernel for " + std::string(name_of(t.dtype)));
+            if (!op.o->table->supported) list(unsupported, describe(*op.o));
+            else if (op.o->table->name == "Placeholder") list(unfed, describe(*op.o) + " " + std::string(name_of(op.o->results[0].dtype)) + " " + to_string(op.o->results[0].dims));
         }
         if (!unsupported.empty()) throw UnsupportedError("[run] ops that tenon cannot run: " + unsupported);
         if (!unfed.empty()) throw FeedError("[run] not fed: " + unfed);
-        for (const Op& op : ops_)
+        for (const Op& op : ops_) {
+            const OpTable& t = *op.o->table;
             for (int k = 0; op.needed && k < op.values; ++k)
                 if (const Dims& d = values_[z(op.first_value + k)].ref.dims; !d.known()) throw ShapeError("[run] extents of " + describe(*op.o) + " are not known: " + to_string(d));
+            if (op.needed && !t.forward && !t.is_state && op.values) throw UnsupportedError("[run] " + describe(*op.o) + " has no kernel for " + std::string(name_of(t.dtype)));
+        }
     }
 };
 
