@@ -147,11 +147,7 @@ inline std::string text_of(const std::byte* p, std::size_t bytes, char kind, boo
         }
         s.append(std::exchange(zeros, 0), '\0');
         if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) throw FormatError(path + ": " + std::to_string(c) + " is no character");
-        const auto tail = [&](int shift) { s += static_cast<char>(0x80 | (c >> shift & 0x3f)); };
-        if (c < 0x80) s += static_cast<char>(c);
-        else if (c < 0x800) s += static_cast<char>(0xc0 | c >> 6), tail(0);
-        else if (c < 0x10000) s += static_cast<char>(0xe0 | c >> 12), tail(6), tail(0);
-        else s += static_cast<char>(0xf0 | c >> 18), tail(12), tail(6), tail(0);
+        put_utf8(s, c);
     }
     return s;
 }

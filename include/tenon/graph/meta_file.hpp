@@ -7,14 +7,21 @@ namespace tenon {
 
 namespace proto {
 
-/// A message in whichever format. Binary ones have control characters (0x12, the second field, is one), JSON and text have none; JSON begins with a brace.
+/// The format that the bytes look like. Binary ones have control characters (0x12, the second field, is one), JSON and text have none; JSON begins with a brace.
+inline MetaFormat format_of(std::string_view bytes) {
+    if (std::any_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 && (c < '\t' || c > '\r'); })) return MetaFormat::binary;
+    const auto start = bytes.find_first_not_of(" \t\r\n");
+    return start != bytes.npos && bytes[start] == '{' ? MetaFormat::json : MetaFormat::text;
+}
+/// A message in whichever format.
 ///
 /// Errors    FormatError: that of the format that the bytes look like
 template <class M> M read_any_format(std::string_view bytes, std::string_view name) {
-    const bool binary = std::any_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 && (c < '\t' || c > '\r'); });
-    if (binary) return decode<M>(bytes, name);
-    const auto start = bytes.find_first_not_of(" \t\r\n");
-    return start != bytes.npos && bytes[start] == '{' ? from_json<M>(bytes, name) : from_text<M>(bytes, name);
+    switch (format_of(bytes)) {
+        case MetaFormat::json: return from_json<M>(bytes, name);
+        case MetaFormat::text: return from_text<M>(bytes, name);
+        default: return decode<M>(bytes, name);
+    }
 }
 
 /// The MetaGraphDef that a `.meta` file holds, in whichever format.
