@@ -88,6 +88,16 @@ TEST_CASE("the largest are sorted, the first of equals first, NaN before all") {
     CHECK(got[0].data<float>()[5] == 7);
 }
 
+TEST_CASE("what arrives at the largest goes where they came from, extents open or not") {
+    const auto with = [](auto shape) {
+        Fed<double, decltype(shape)> x(1, {2, 3, 5});
+        const auto largest = std::get<0>(top_k<2>(x));
+        CHECK(first_order(largest, x) == "");
+        CHECK(second_order(largest * largest * largest, x) == "");
+    };
+    with(Shape<2, 3, 5>{}), with(Shape<dyn, dyn, 5>{}), with(Shape<dyn, 3, dyn>{});
+}
+
 TEST_CASE("a class is in the top k if fewer than k are greater, and never if a number is not finite or there is no such class") {
     const float inf = INFINITY;
     Placeholder<float, Shape<dyn, 3>> p;

@@ -132,6 +132,12 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
     }
     template <class T> static auto gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x, const Node<float>& scale, const Node<float>&, const Node<float>& mean,
                                             const Node<float>& variance) {
+        if (!self.op.is_training && self.op.data_format == DataFormat::nchw) {  // TensorFlow has no kernel of the gradient for this
+            const detail::Channels channels{DataFormat::nchw};
+            const Node<float> r = rsqrt(Node<float>(variance + self.op.epsilon)), gf = detail::to_float(g);
+            const Node<float> dx = gf * channels.spread(scale * r), dscale = channels.sum(gf * (detail::to_float(x) - channels.spread(mean))) * r;
+            return std::tuple(Output(detail::from_float<T>(dx)), Output(dscale), Output(channels.sum(gf)), no_gradient{}, no_gradient{});
+        }
         Grad op;
         op.epsilon = self.op.epsilon, op.data_format = self.op.data_format, op.is_training = self.op.is_training;
         const bool training = self.op.is_training;

@@ -1,6 +1,7 @@
 // The largest of each row: TopKV2, and InTopK, which asks whether a class is among them.
 #pragma once
-#include "../expr/node.hpp"
+#include "select.hpp"
+#include "broadcasting.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +12,8 @@ namespace tenon {
 ///
 /// Shapes    x [..,n], k -> values [..,k], indices [..,k] int32
 /// Values    of equal elements the first comes first; NaN counts as largest. Always sorted, whatever the attribute says
-/// Gradient  none yet
-/// Cost      n log k
+/// Gradient  g to where each came from: a sum over k of choices among n
+/// Cost      n log k; the gradient k n
 /// Errors    "[TopKV2] k 4 is outside [0,3]: [3]"
 struct TopKV2 {
     std::int64_t k = 0;
@@ -20,7 +21,6 @@ struct TopKV2 {
     DType index_type = DType::int32;
     static constexpr const char* name = "TopKV2";
     static constexpr int arity = 1, outputs = 2;
-    static constexpr bool differentiable = false;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tk", 1}};
     static constexpr auto params = std::tuple(const_input("k", &TopKV2::k, 1), attr("sorted", &TopKV2::sorted), attr("index_type", &TopKV2::index_type));
     DType output_type(int i, std::span<const Ref> in) const { return i ? index_type : in[0].dtype; }
@@ -58,6 +58,19 @@ struct TopKV2 {
                 else c.output<std::int32_t>(1)[row * k + i] = static_cast<std::int32_t>(order[i]);
             }
         }
+    }
+    template <class T> static auto gradient(const RunTime<TopKV2>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
+        using Index = std::int32_t;
+        const auto size = [](const Node<T>& of) { return make_operation(table_of<Size, T>(), std::make_shared<Size>(), {of}); };
+        const auto as_index = [](const Output& o) { return o.dtype() == DType::int32 ? o : Output(make<Index>(Cast{}, {o})); };
+        const bool known = x.dims().ranked() && x.dims()[-1] != dyn;
+        const Output n = known ? detail::integers(x.dims()[-1])
+                               : make<Index>(FloorDiv{}, {make<Index>(Mul{}, {size(x), as_index(self.at->inputs[1])}), make<Index>(Maximum{}, {size(y), detail::integers(1)})});
+        const auto last = [](const Output& of) { return std::vector<Output>{of, detail::integers(-1)}; };
+        const Output all = make<Index>(Range{}, {detail::integers(0), n, detail::integers(1)});
+        const Output here = make<Index>(Equal{}, {make<Index>(ExpandDims{}, last(as_index(y.output(1)))), all});
+        const Output chosen = make<T>(SelectV2{}, {here, make<T>(ExpandDims{}, last(g)), make_const<T>(Tensor::scalar(T(0)))});
+        return std::tuple(reshape_like(Node<T>(make<T>(Sum{}, {chosen, detail::integers(Dims{-2})})), x));
     }
 };
 
