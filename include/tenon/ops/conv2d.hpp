@@ -52,7 +52,7 @@ struct Conv2D {
         conv::forward(shape(c.in[0]->dims, c.in[1]->dims), c.input<T>(0).data, c.input<T>(1).data, c.output<T>(0).data, c.workspace);
     }
     template <class T> static auto gradient(const RunTime<Conv2D>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>& filter) {
-        return std::tuple(make<T>(Conv2DBackpropInput{self.op, {}}, {detail::extents_of(x), filter, g}), make<T>(Conv2DBackpropFilter{self.op, {}}, {x, detail::extents_of(filter), g}));
+        return std::tuple(make<T>(detail::later<Conv2DBackpropInput, T>{self.op, {}}, {detail::extents_of(x), filter, g}), make<T>(detail::later<Conv2DBackpropFilter, T>{self.op, {}}, {x, detail::extents_of(filter), g}));
     }
 };
 
@@ -86,7 +86,7 @@ struct Conv2DBackpropInput : Conv2D {
         conv::backprop_input(shape(c.out[0]->dims, c.in[1]->dims), c.input<T>(1).data, c.input<T>(2).data, c.output<T>(0).data, c.workspace);
     }
     template <class T> static auto gradient(const RunTime<Conv2DBackpropInput>& self, const Node<T>& g, const Node<T>&, const Node<T>& filter, const Node<T>& out_backprop) {
-        return std::tuple(make<T>(Conv2DBackpropFilter{self.op, {}}, {g, detail::extents_of(filter), out_backprop}), make<T>(Conv2D(self.op), {g, filter}));
+        return std::tuple(make<T>(detail::later<Conv2DBackpropFilter, T>{self.op, {}}, {g, detail::extents_of(filter), out_backprop}), make<T>(Conv2D(self.op), {g, filter}));
     }
 };
 
@@ -106,7 +106,7 @@ struct Conv2DBackpropFilter : Conv2D {
         conv::backprop_filter(shape(c.in[0]->dims, c.out[0]->dims), c.input<T>(0).data, c.input<T>(2).data, c.output<T>(0).data, c.workspace);
     }
     template <class T> static auto gradient(const RunTime<Conv2DBackpropFilter>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>& out_backprop) {
-        return std::tuple(make<T>(Conv2DBackpropInput{self.op, {}}, {detail::extents_of(x), g, out_backprop}), make<T>(Conv2D(self.op), {x, g}));
+        return std::tuple(make<T>(detail::later<Conv2DBackpropInput, T>{self.op, {}}, {detail::extents_of(x), g, out_backprop}), make<T>(Conv2D(self.op), {x, g}));
     }
 };
 
@@ -145,8 +145,8 @@ struct DepthwiseConv2dNative {
         depthwise::forward(shape(c.in[0]->dims, c.in[1]->dims), c.input<T>(0).data, c.input<T>(1).data, c.output<T>(0).data);
     }
     template <class T> static auto gradient(const RunTime<DepthwiseConv2dNative>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>& filter) {
-        return std::tuple(make<T>(DepthwiseConv2dNativeBackpropInput{self.op, {}}, {detail::extents_of(x), filter, g}),
-                          make<T>(DepthwiseConv2dNativeBackpropFilter{self.op, {}}, {x, detail::extents_of(filter), g}));
+        return std::tuple(make<T>(detail::later<DepthwiseConv2dNativeBackpropInput, T>{self.op, {}}, {detail::extents_of(x), filter, g}),
+                          make<T>(detail::later<DepthwiseConv2dNativeBackpropFilter, T>{self.op, {}}, {x, detail::extents_of(filter), g}));
     }
 };
 
@@ -162,7 +162,7 @@ struct DepthwiseConv2dNativeBackpropInput : DepthwiseConv2dNative {
         depthwise::backprop_input(shape(c.out[0]->dims, c.in[1]->dims), c.input<T>(1).data, c.input<T>(2).data, c.output<T>(0).data);
     }
     template <class T> static auto gradient(const RunTime<DepthwiseConv2dNativeBackpropInput>& self, const Node<T>& g, const Node<T>&, const Node<T>& filter, const Node<T>& out_backprop) {
-        return std::tuple(make<T>(DepthwiseConv2dNativeBackpropFilter{self.op, {}}, {g, detail::extents_of(filter), out_backprop}), make<T>(DepthwiseConv2dNative(self.op), {g, filter}));
+        return std::tuple(make<T>(detail::later<DepthwiseConv2dNativeBackpropFilter, T>{self.op, {}}, {g, detail::extents_of(filter), out_backprop}), make<T>(DepthwiseConv2dNative(self.op), {g, filter}));
     }
 };
 
@@ -178,7 +178,7 @@ struct DepthwiseConv2dNativeBackpropFilter : DepthwiseConv2dNative {
         depthwise::backprop_filter(shape(c.in[0]->dims, c.out[0]->dims), c.input<T>(0).data, c.input<T>(2).data, c.output<T>(0).data);
     }
     template <class T> static auto gradient(const RunTime<DepthwiseConv2dNativeBackpropFilter>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>& out_backprop) {
-        return std::tuple(make<T>(DepthwiseConv2dNativeBackpropInput{self.op, {}}, {detail::extents_of(x), g, out_backprop}), make<T>(DepthwiseConv2dNative(self.op), {x, g}));
+        return std::tuple(make<T>(detail::later<DepthwiseConv2dNativeBackpropInput, T>{self.op, {}}, {detail::extents_of(x), g, out_backprop}), make<T>(DepthwiseConv2dNative(self.op), {x, g}));
     }
 };
 

@@ -6,6 +6,8 @@
 
 namespace tenon {
 
+struct SpaceToDepth;
+
 /// What both directions share. `deep` has block_size² times the channels of `wide`.
 struct BlockRearrangement {
     std::int64_t block_size = 2;
@@ -43,7 +45,7 @@ struct DepthToSpace : BlockRearrangement {
     template <class T> void compute(const Call& c) const {
         each_pixel(c.out[0]->dims, [x = c.input<T>(0).data, y = c.output<T>(0).data](std::int64_t deep, std::int64_t wide, std::int64_t n) { std::copy_n(x + deep, n, y + wide); });
     }
-    template <class T> static auto gradient(const RunTime<DepthToSpace>& self, const Node<T>& g, const Node<T>&, const Node<T>&);
+    template <class T> static auto gradient(const RunTime<DepthToSpace>& self, const Node<T>& g, const Node<T>&, const Node<T>&) { return std::tuple(make<T>(detail::later<SpaceToDepth, T>{self.op}, {g})); }
 };
 
 /// Shapes    x [batch,height,width,channels] -> [batch,height / B,width / B,channels B²]
@@ -63,7 +65,6 @@ struct SpaceToDepth : BlockRearrangement {
     }
     template <class T> static auto gradient(const RunTime<SpaceToDepth>& self, const Node<T>& g, const Node<T>&, const Node<T>&) { return std::tuple(make<T>(DepthToSpace{self.op}, {g})); }
 };
-template <class T> auto DepthToSpace::gradient(const RunTime<DepthToSpace>& self, const Node<T>& g, const Node<T>&, const Node<T>&) { return std::tuple(make<T>(SpaceToDepth{self.op}, {g})); }
 
 template <std::int64_t block_size, Operand X> auto depth_to_space(X&& x) { return call(Constant<DepthToSpace{{block_size}}>{}, std::forward<X>(x)); }
 template <std::int64_t block_size, Operand X> auto space_to_depth(X&& x) { return call(Constant<SpaceToDepth{{block_size}}>{}, std::forward<X>(x)); }

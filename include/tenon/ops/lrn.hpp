@@ -2,7 +2,7 @@
 //
 // Source    TensorFlow ops LRN, LRNGrad; alpha is not divided by the window's size, as Caffe and ONNX do
 #pragma once
-#include "../expr/node.hpp"
+#include "windows.hpp"
 
 #include <cmath>
 
@@ -46,7 +46,7 @@ struct LRN {
         for (std::int64_t row = 0; row < x.size(); row += channels)
             for (std::int64_t k = 0; k < channels; ++k) y[row + k] = x[row + k] * scale(norm(x.data + row, of(k, channels)));
     }
-    template <class T> static auto gradient(const RunTime<LRN>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) { return std::tuple(make<T>(LRNGrad{self.op}, {g, x, y})); }
+    template <class T> static auto gradient(const RunTime<LRN>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) { return std::tuple(make<T>(detail::later<LRNGrad, T>{self.op}, {g, x, y})); }
 };
 
 /// The gradient of LRN. With n_k the norm at channel k: dx_i = g_i n_i^-beta - 2 alpha beta x_i sum g_k y_k / n_k, over the k whose neighbour i is.

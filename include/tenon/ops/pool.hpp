@@ -47,7 +47,7 @@ struct MaxPool {
     constexpr Inferred infer(const Dims& x) const { return detail::infer_pool(*this, x); }
     template <class T> void compute(const Call& c) const { pool::max(detail::pool_shape(*this, c.in[0]->dims), c.input<T>(0).data, c.output<T>(0).data); }
     template <class T> static auto gradient(const RunTime<MaxPool>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
-        return std::tuple(make<T>(MaxPoolGrad{self.op}, {x, y, g}));
+        return std::tuple(make<T>(detail::later<MaxPoolGrad, T>{self.op}, {x, y, g}));
     }
 };
 
@@ -65,7 +65,7 @@ struct MaxPoolGradGrad : MaxPool {
         pool::max_grad_grad(detail::pool_shape(*this, c.in[0]->dims), c.input<T>(0).data, c.input<T>(2).data, c.output<T>(0).data);
     }
     template <class T> static auto gradient(const RunTime<MaxPoolGradGrad>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>& y, const Node<T>&) {
-        return std::tuple(no_gradient{}, no_gradient{}, make<T>(MaxPoolGrad{self.op}, {x, y, g}));
+        return std::tuple(no_gradient{}, no_gradient{}, make<T>(detail::later<MaxPoolGrad, T>{self.op}, {x, y, g}));
     }
 };
 
@@ -83,7 +83,7 @@ struct MaxPoolGrad : MaxPool {
         pool::max_grad(detail::pool_shape(*this, c.in[0]->dims), c.input<T>(0).data, c.input<T>(2).data, c.output<T>(0).data);
     }
     template <class T> static auto gradient(const RunTime<MaxPoolGrad>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>& y, const Node<T>&) {
-        return std::tuple(no_gradient{}, no_gradient{}, make<T>(MaxPoolGradGrad{self.op}, {x, y, g}));
+        return std::tuple(no_gradient{}, no_gradient{}, make<T>(detail::later<MaxPoolGradGrad, T>{self.op}, {x, y, g}));
     }
 };
 
@@ -114,7 +114,7 @@ struct MaxPoolWithArgmax {
         else with_index<T, std::int64_t>(c);
     }
     template <class T> static auto gradient(const RunTime<MaxPoolWithArgmax>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
-        return std::tuple(make<T>(MaxPoolGradWithArgmax{self.op}, {x, g, y.output(1)}));
+        return std::tuple(make<T>(detail::later<MaxPoolGradWithArgmax, T>{self.op}, {x, g, y.output(1)}));
     }
 
 private:
@@ -177,7 +177,7 @@ struct AvgPool {
     constexpr Inferred infer(const Dims& x) const { return detail::infer_pool(*this, x); }
     template <class T> void compute(const Call& c) const { pool::average(detail::pool_shape(*this, c.in[0]->dims), c.input<T>(0).data, c.output<T>(0).data); }
     template <class T> static auto gradient(const RunTime<AvgPool>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
-        return std::tuple(make<T>(AvgPoolGrad{self.op, {}}, {detail::extents_of(x), g}));
+        return std::tuple(make<T>(detail::later<AvgPoolGrad, T>{self.op, {}}, {detail::extents_of(x), g}));
     }
 };
 

@@ -4,7 +4,7 @@
 // Errors    "[ResizeBilinear] size [0,3] for images [1,4,4,1]", "[ResizeBilinear] corners are aligned, or centres of pixels, not both"
 #pragma once
 #include "../tensor/resize.hpp"
-#include "broadcasting.hpp"
+#include "windows.hpp"
 
 namespace tenon {
 
@@ -24,6 +24,13 @@ template <class O> resize::Shape resize_shape(const O& op, const Dims& source, c
     const auto scale = [&](int axis) { return resize::Scale{source[axis], result[axis], op.align_corners, op.half_pixel_centers}; };
     return {source[0], scale(1), scale(2), source[3]};
 }
+/// Height and width of x as a vector: of extents that are not known, the second and third are picked by a product.
+template <class T> Output image_size(const Node<T>& x) {
+    if (x.dims().rank == 4 && x.dims()[1] != dyn && x.dims()[2] != dyn) return integers(Dims{x.dims()[1], x.dims()[2]});
+    const std::int32_t pick[] = {0, 0, 1, 0, 0, 1, 0, 0};
+    const Output column = make<std::int32_t>(Reshape{}, {shape_tensor(x), integers(Dims{4, 1})});
+    return make<std::int32_t>(Sum{}, {make<std::int32_t>(Mul{}, {column, make_const<std::int32_t>(Tensor::of<std::int32_t>({4, 2}, pick))}), integers(Dims{0})});
+}
 }  // namespace detail
 
 struct ResizeBilinearGrad;
@@ -41,7 +48,7 @@ struct ResizeBilinear {
     Inferred infer_open(std::span<const Dims> x) const { return x[0].rank == 4 ? Dims{x[0][0], dyn, dyn, x[0][3]} : Dims::unranked(); }
     template <class T> void compute(const Call& c) const { resize::bilinear(detail::resize_shape(*this, c.in[0]->dims, c.out[0]->dims), c.input<T>(0).data, c.output<float>(0).data); }
     template <class T> static auto gradient(const RunTime<ResizeBilinear>& self, const Node<float>& g, const Node<float>&, const Node<T>& x) {
-        return std::tuple(make<T>(ResizeBilinearGrad{self.op.align_corners, self.op.half_pixel_centers}, {g, x}));
+        return std::tuple(make<T>(detail::later<ResizeBilinearGrad, T>{self.op.align_corners, self.op.half_pixel_centers}, {g, x}));
     }
 };
 /// Shapes    grads [batch,..,..,channels] float, original_image [..] -> as original_image
@@ -79,7 +86,9 @@ struct ResizeNearestNeighbor {
         resize::for_each_nearest(detail::resize_shape(*this, c.in[0]->dims, c.out[0]->dims),
                                  [x = c.input<T>(0).data, y = c.output<T>(0).data, n = c.in[0]->dims[3]](std::int64_t to, std::int64_t from) { std::copy_n(x + from, n, y + to); });
     }
-    template <class T> static auto gradient(const RunTime<ResizeNearestNeighbor>& self, const Node<T>& g, const Node<T>&, const Node<T>& x);
+    template <class T> static auto gradient(const RunTime<ResizeNearestNeighbor>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
+        return std::tuple(make<T>(detail::later<ResizeNearestNeighborGrad, T>{{}, self.op.align_corners, self.op.half_pixel_centers}, {g, detail::image_size(x)}));
+    }
 };
 /// Shapes    grads [batch,..,..,channels], size [2] -> [batch,size,channels]
 /// Gradient  none
@@ -101,19 +110,6 @@ struct ResizeNearestNeighborGrad {
         });
     }
 };
-
-namespace detail {
-/// Height and width of x as a vector: of extents that are not known, the second and third are picked by a product.
-template <class T> Output image_size(const Node<T>& x) {
-    if (x.dims().rank == 4 && x.dims()[1] != dyn && x.dims()[2] != dyn) return integers(Dims{x.dims()[1], x.dims()[2]});
-    const std::int32_t pick[] = {0, 0, 1, 0, 0, 1, 0, 0};
-    const Output column = make<std::int32_t>(Reshape{}, {shape_tensor(x), integers(Dims{4, 1})});
-    return make<std::int32_t>(Sum{}, {make<std::int32_t>(Mul{}, {column, make_const<std::int32_t>(Tensor::of<std::int32_t>({4, 2}, pick))}), integers(Dims{0})});
-}
-}  // namespace detail
-template <class T> auto ResizeNearestNeighbor::gradient(const RunTime<ResizeNearestNeighbor>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
-    return std::tuple(make<T>(ResizeNearestNeighborGrad{{}, self.op.align_corners, self.op.half_pixel_centers}, {g, detail::image_size(x)}));
-}
 
 template <std::int64_t height, std::int64_t width, Operand X> auto resize_bilinear(X&& images) { return call(Constant<ResizeBilinear{Dims{height, width}}>{}, std::forward<X>(images)); }
 template <std::int64_t height, std::int64_t width, Operand X> auto resize_nearest_neighbor(X&& images) { return call(Constant<ResizeNearestNeighbor{Dims{height, width}}>{}, std::forward<X>(images)); }

@@ -65,6 +65,10 @@ template <class O> constexpr Reason wrong_size(const O& op, const Dims& x, std::
     return {};
 }
 
+template <class O, class T> struct Later { using type = O; };
+/// O, which is complete by the time a rule is told for T: ops and their gradients name each other.
+template <class O, class T> using later = typename Later<O, T>::type;
+
 /// The extents of x as a tensor: a Const where all are known, as there is no need to keep x alive for them.
 template <class T> Output extents_of(const Node<T>& x) { return x.dims().known() ? integers(x.dims()) : shape_tensor(x); }
 
