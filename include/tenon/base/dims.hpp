@@ -88,15 +88,17 @@ template <Dims D> requires(D.rank < 0) struct shape_from<D, std::index_sequence<
 }  // namespace detail
 
 /// A sentence built at compile time or at run time; what does not fit is cut.
+///
+/// This and what else shape rules call is never inlined: every op has a rule, and none is in a hurry.
 struct Reason {
     char text[256]{};
     std::size_t length = 0;
 
-    constexpr Reason& operator<<(std::string_view s) {
+    [[gnu::noinline]] constexpr Reason& operator<<(std::string_view s) {
         for (char c : s) if (length + 1 < sizeof text) text[length++] = c;
         return *this;
     }
-    constexpr Reason& operator<<(std::int64_t v) {
+    [[gnu::noinline]] constexpr Reason& operator<<(std::int64_t v) {
         if (v < 0) *this << "-";
         char digits[20]{};
         std::size_t n = 0;
@@ -105,7 +107,7 @@ struct Reason {
         return *this;
     }
     constexpr Reason& operator<<(int v) { return *this << std::int64_t{v}; }
-    constexpr Reason& operator<<(const Dims& d) {
+    [[gnu::noinline]] constexpr Reason& operator<<(const Dims& d) {
         if (!d.ranked()) return *this << "[...]";
         *this << "[";
         for (int i = 0; i < d.rank; ++i) {
@@ -126,11 +128,11 @@ struct Inferred {
     std::size_t count = 1;
     Reason why;
 
-    constexpr Inferred(const Dims& y) : dims{y} {}
-    constexpr Inferred(std::initializer_list<Dims> each) : count(0) {
+    [[gnu::noinline]] constexpr Inferred(const Dims& y) : dims{y} {}
+    [[gnu::noinline]] constexpr Inferred(std::initializer_list<Dims> each) : count(0) {
         for (const auto& d : each) dims[count++] = d;
     }
-    constexpr Inferred(const Reason& r) : why(r) {}
+    [[gnu::noinline]] constexpr Inferred(const Reason& r) : why(r) {}
     constexpr bool ok() const { return why.length == 0; }
 };
 /// `return reject("[MatMul] inner extents differ: ", a, " x ", b);`
@@ -147,7 +149,7 @@ constexpr std::int64_t merge(std::int64_t a, std::int64_t b, bool& fit) {
     return a;
 }
 /// The same for whole shapes.
-constexpr Dims merge(const Dims& a, const Dims& b, bool& fit) {
+[[gnu::noinline]] constexpr Dims merge(const Dims& a, const Dims& b, bool& fit) {
     if (!a.ranked()) return b;
     if (!b.ranked()) return a;
     if (a.rank != b.rank) { fit = false; return a; }
@@ -168,7 +170,7 @@ constexpr std::int64_t broadcast(std::int64_t a, std::int64_t b, bool& fit) {
     fit &= b == dyn;
     return a;
 }
-constexpr Inferred broadcast(std::string_view op, const Dims& a, const Dims& b) {
+[[gnu::noinline]] constexpr Inferred broadcast(std::string_view op, const Dims& a, const Dims& b) {
     if (!a.ranked() || !b.ranked()) return Dims::unranked();
     const Dims &l = a.rank < b.rank ? b : a, &s = a.rank < b.rank ? a : b;
     Dims y = l;

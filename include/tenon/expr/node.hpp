@@ -81,12 +81,22 @@ template <auto op> constexpr bool may_fuse() {
 }
 
 /// An op as part of a type needs no memory of its own.
+template <auto op> inline constexpr const void* constant = &op;
 template <auto op> std::shared_ptr<const void> shared_constant() { return {std::shared_ptr<void>(), &op}; }
 
 [[gnu::noinline]] inline Output apply(const OpTable& t, std::shared_ptr<const void> op, std::vector<Output> data) {
     if (t.expand) data = t.expand(op.get(), std::move(data));
     return make_operation(t, std::move(op), std::move(data));
 }
+/// What calls and rules compile to. Operands by address and constants without an owner: copies of pointers that count are most of the code otherwise.
+[[gnu::noinline]] inline Output apply_to(const OpTable& t, std::shared_ptr<const void> op, std::initializer_list<const Output*> data) {
+    std::vector<Output> copies;
+    copies.reserve(data.size() + 2);
+    for (const Output* d : data) copies.push_back(*d);
+    return apply(t, std::move(op), std::move(copies));
+}
+[[gnu::noinline]] inline Output apply_constant(const OpTable& t, const void* op, std::initializer_list<const Output*> data) { return apply_to(t, {std::shared_ptr<void>(), op}, data); }
+inline const Output* address(const Output& o) { return &o; }
 
 }  // namespace detail
 
@@ -98,17 +108,17 @@ struct graph_domain {
         if constexpr (detail::fuses<O, T> && detail::may_fuse<op>() && !std::is_same_v<S, Unranked>)
             return Apply<T, Tree<op, typename detail::pattern_of<X>::type...>, S>{{detail::join({detail::leaves(std::forward<X>(x))...})}};
         else
-            return Node<result_t<O, T>, S>(detail::apply(table_of<O, T>(), detail::shared_constant<op>(), {node(x)...}));
+            return Node<result_t<O, T>, S>(detail::apply_constant(table_of<O, T>(), detail::constant<op>, {detail::address(node(x))...}));
     }
     template <class O, class... X> static auto call(RunTime<O> self, const X&... x) {
         using T = value_type_of<std::tuple_element_t<typed_by<O>(), std::tuple<X...>>>;
-        return Node<result_t<O, T>>(detail::apply(table_of<O, T>(), std::make_shared<O>(std::move(self.op)), {node(x)...}));
+        return Node<result_t<O, T>>(detail::apply_to(table_of<O, T>(), detail::shared_op(std::move(self.op)), {detail::address(node(x))...}));
     }
 };
 
 /// An op applied at run time to all inputs of its NodeDef, those that are members of the op included.
 template <class T, class O> Node<result_t<O, T>> make(O op, std::vector<Output> inputs, std::string name = {}) {
-    return Node<result_t<O, T>>(make_operation(table_of<O, T>(), std::make_shared<O>(std::move(op)), std::move(inputs), std::move(name)));
+    return Node<result_t<O, T>>(make_operation(table_of<O, T>(), detail::shared_op(std::move(op)), std::move(inputs), std::move(name)));
 }
 
 /// Gives an operation its name, under which it is exported and found. A statement is materialised.

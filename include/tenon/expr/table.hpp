@@ -50,6 +50,14 @@ template <class T> Output make_const(Tensor value, std::string name = {}) {
 
 namespace detail {
 
+template <class O> inline constexpr O stateless{};
+[[gnu::noinline]] inline std::shared_ptr<void> owned(void* op, void (*destroy)(void*)) { return {op, destroy}; }
+/// An op by pointer. One kind of owner for all of them: a kind each would be half of what a row of the list of ops costs to compile.
+template <class O> std::shared_ptr<void> shared_op(O op) {
+    if constexpr (std::is_empty_v<O>) return {std::shared_ptr<void>(), const_cast<O*>(&stateless<O>)};
+    else return owned(new O(std::move(op)), [](void* p) { delete static_cast<O*>(p); });
+}
+
 template <class T> inline constexpr bool is_small_float = std::is_same_v<T, half> || std::is_same_v<T, bfloat16>;
 
 // ---- element types of data inputs
@@ -100,13 +108,13 @@ template <class O> bool complete_in_place(O& op, std::span<const Ref> in) {
                 return true;
             }
         };
-        return (true & ... & one(p));
+        return (1 & ... & int{one(p)}) != 0;
     });
 }
 template <class O> std::shared_ptr<const void> complete(const std::shared_ptr<const void>& op, std::span<const Ref> in) {
-    auto full = std::make_shared<O>(as<O>(op.get()));
-    complete_in_place(*full, in);
-    return full;
+    O full = as<O>(op.get());
+    complete_in_place(full, in);
+    return shared_op(std::move(full));
 }
 inline Output integers(const Dims& d) {
     std::array<std::int32_t, max_rank> v{};
@@ -156,10 +164,16 @@ inline bool data_dims(std::span<const int> const_positions, std::span<const Ref>
         }
     return ranked;
 }
-template <class O> Inferred infer(const void* op, std::span<const Ref> in) {
+template <class O> [[gnu::cold]] Inferred infer(const void* op, std::span<const Ref> in) {
     if constexpr (requires { as<O>(op).infer_refs(in); }) {
         return as<O>(op).infer_refs(in);
     } else {
+        if constexpr (ElementwiseOp<O>) {
+            for (const Ref& r : in) if (!r.dims.ranked()) return Dims::unranked();
+            if constexpr (O::arity == 1) return as<O>(op).infer(in[0].dims);
+            else if constexpr (O::arity == 2) return as<O>(op).infer(in[0].dims, in[1].dims);
+            else return as<O>(op).infer(in[0].dims, in[1].dims, in[2].dims);
+        }
         std::vector<Dims> data;
         const bool ranked = data_dims(const_positions<O>, in, data);
         if constexpr (const_inputs_of<O> == 0) {
@@ -187,11 +201,11 @@ template <class T, class R, std::size_t N, class F> void each_block(const Call& 
     R* const out = static_cast<R*>(c.out[0]->data);
     layouts.cuts.each([&](std::int64_t i, std::int64_t n) { f(map(out + i, n), readers, i, n); });
 }
-template <class T, class R, std::size_t N> using Step = void (*)(const void* op, R* y, const std::array<const T*, N>& x, std::int64_t n);
+using Step = void (*)(const void* op, void* y, const void* const* x, std::int64_t n);
 /// The same with one function per op: the loop around it is compiled once per type.
-template <class T, class R, std::size_t N> void walk(const Call& c, Step<T, R, N> step) {
+template <class T, class R, std::size_t N> [[gnu::noinline]] void walk(const Call& c, Step step) {
     each_block<T, R, N>(c, [&](auto y, auto& readers, auto i, auto n) {
-        std::array<const T*, N> x;
+        const void* x[N];
         for (std::size_t k = 0; k < N; ++k) x[k] = readers[k].at(i, n);
         step(c.op, y.data(), x, n);
     });
@@ -204,14 +218,17 @@ template <class T> auto wrapping(const T& v) {
     else return v;
 }
 /// One Eigen assignment where vectors pay, a plain loop over `element`, or over `forward` of single elements, where they do not.
-template <class O, class T> void step(const void* self, result_t<O, T>* y, const std::array<const T*, static_cast<std::size_t>(O::arity)>& x, std::int64_t n) {
-    using R = result_t<O, T>;
-    const O& op = as<O>(self);
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-        if constexpr (std::is_floating_point_v<T> && std::is_same_v<R, T> && !requires { O::by_element; }) map(y, n) = op.forward(map(x[I], n)...);
-        else if constexpr (requires { op.element(x[I][0]...); }) for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.element(x[I][k]...));
-        else for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.forward(wrapping(x[I][k])...));
-    }(std::make_index_sequence<static_cast<std::size_t>(O::arity)>{});
+template <class O, class T, class R, class... X> void step_over(const O& op, R* y, std::int64_t n, const X*... x) {
+    if constexpr (std::is_floating_point_v<T> && std::is_same_v<R, T> && !requires { O::by_element; }) map(y, n) = op.forward(map(x, n)...);
+    else if constexpr (requires { op.element(*x...); }) for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.element(x[k]...));
+    else for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.forward(wrapping(x[k])...));
+}
+template <class O, class T> void step(const void* self, void* to, const void* const* from, std::int64_t n) {
+    const auto x = [&](int i) { return static_cast<const T*>(from[i]); };
+    auto* const y = static_cast<result_t<O, T>*>(to);
+    if constexpr (O::arity == 1) step_over<O, T>(as<O>(self), y, n, x(0));
+    else if constexpr (O::arity == 2) step_over<O, T>(as<O>(self), y, n, x(0), x(1));
+    else step_over<O, T>(as<O>(self), y, n, x(0), x(1), x(2));
 }
 inline std::shared_ptr<const void> prepare_elementwise(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     return std::make_shared<Layouts>(in.data(), in.size(), out[0]->dims, out[0]->dims.size());
@@ -245,8 +262,8 @@ template <class O, class T> concept HasWorkspace = requires(const O& o, std::spa
 
 // ---- gradient
 
-inline Output contribution(no_gradient) { return {}; }
-inline Output contribution(Output o) { return o; }
+inline const Output* contribution(const no_gradient&) { return nullptr; }
+inline const Output* contribution(const Output& o) { return &o; }
 
 /// What arrives at each output of an op that has several.
 template <class T> struct Adjoints {
@@ -260,12 +277,20 @@ template <class T> struct Inputs {
     std::size_t size() const { return x.size(); }
     Node<T> operator[](std::size_t i) const { return Node<T>(x[i]); }
 };
-inline std::vector<Output> data_inputs(const Operation& o) {
+[[gnu::noinline]] inline std::vector<Output> data_inputs(const Operation& o) {
     std::vector<Output> data;
     for (std::size_t i = 0; i < o.inputs.size(); ++i) if (!is_const_input(*o.table, i, o.inputs.size())) data.push_back(o.inputs[i]);
     return data;
 }
-inline std::vector<Output> per_input(const Operation& o, std::vector<Output> data) {
+template <class... D> [[gnu::noinline]] std::vector<Output> gathered(const std::tuple<D...>& rules) {
+    std::vector<Output> all;
+    all.reserve(sizeof...(D));
+    unpack(rules, [&](const auto&... d) {
+        for (const Output* p : {contribution(d)...}) all.push_back(p ? *p : Output{});
+    });
+    return all;
+}
+[[gnu::noinline]] inline std::vector<Output> per_input(const Operation& o, std::vector<Output> data) {
     std::vector<Output> all(o.inputs.size());
     for (std::size_t i = 0, next = 0; i < all.size(); ++i)
         if (!is_const_input(*o.table, i, all.size()) && next < data.size()) all[i] = std::move(data[next++]);
@@ -282,7 +307,7 @@ inline std::vector<Ref> refs_of(const Operation& o) {
 template <class O> inline constexpr bool several_outputs = requires { requires O::all_outputs; };
 
 /// The op's one rule, told at run time: every result is one more operation.
-template <class O, class T> std::vector<Output> gradient(const std::shared_ptr<Operation>& y, std::span<const Output> g) {
+template <class O, class T> [[gnu::cold]] std::vector<Output> gradient(const std::shared_ptr<Operation>& y, std::span<const Output> g) {
     const Operation& o = *y;
     RunTime<O> self{as<O>(o.op.get()), &o};
     if constexpr (const_inputs_of<O> > 0) self.complete = complete_in_place(self.op, refs_of(o));
@@ -293,12 +318,12 @@ template <class O, class T> std::vector<Output> gradient(const std::shared_ptr<O
         if constexpr (several_outputs<O>) return Adjoints<result_t<O, T>>{g};
         else return Node<result_t<O, T>>(g[0]);
     }();
-    const auto x = data_inputs(o);
+    auto x = data_inputs(o);
     if constexpr (VariadicOp<O>) {
-        return per_input(o, O::gradient(self, arrived, result, Inputs<T>{x}));
+        return per_input(o, O::gradient(self, arrived, result, Inputs<T>{std::move(x)}));
     } else {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            return per_input(o, unpack(O::gradient(self, arrived, result, Node<input_t<O, T, I>>(x[I])...), [](auto... d) { return std::vector<Output>{contribution(d)...}; }));
+            return per_input(o, gathered(O::gradient(self, arrived, result, Node<input_t<O, T, I>>(std::move(x[I]))...)));
         }(std::make_index_sequence<static_cast<std::size_t>(O::arity)>{});
     }
 }
@@ -376,7 +401,7 @@ template <class O, class T> consteval OpTable make_table() {
         t.complete = &complete<O>;
         t.expand = &expand<O>;
     }
-    t.clone = [](const void* op) -> std::shared_ptr<void> { return op ? std::make_shared<O>(as<O>(op)) : std::make_shared<O>(); };
+    t.clone = [](const void* op) -> std::shared_ptr<void> { return shared_op(op ? as<O>(op) : O()); };
     t.attributes = &attributes<O>;
     return t;
 }
