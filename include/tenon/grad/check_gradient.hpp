@@ -42,7 +42,7 @@ template <class T> Tensor random_upstream(const Dims& d, std::uint64_t seed) {
 template <GraphOperand Y> GradientReport check_gradient(const Y& y, std::vector<Feed> feeds, const std::vector<Output>& wrt, CheckOptions o = {}) {
     using T = value_type_of<Y>;
     constexpr bool wide = sizeof(T) == 8;
-    const double step = o.step ? o.step : wide ? 1e-5 : 1e-2, rtol = o.rtol ? o.rtol : wide ? 1e-6 : 1e-2, atol = o.atol ? o.atol : rtol;
+    const double step = o.step > 0 ? o.step : wide ? 1e-5 : 1e-2, rtol = o.rtol > 0 ? o.rtol : wide ? 1e-6 : 1e-2, atol = o.atol > 0 ? o.atol : rtol;
     const Node<T> of(node(y));
     Session session;
     const Tensor value = session.run_all({of}, feeds)[0];
