@@ -93,10 +93,10 @@ public:
         for (std::size_t i = 0; i < fetches.size(); ++i) values.push_back(fetches[i].operation->results.empty() ? Tensor() : plan->fetch(i));
         return values;
     }
-    template <class... F> Callable make_callable(const std::vector<Output>& fetches, const F&... feeds) {
-        std::vector<Feed> fed{resolve(feeds)...};
-        auto plan = plan_for(fetches, fed);
-        return {std::move(plan), std::move(fed)};
+    template <class... F> Callable make_callable(const std::vector<Output>& fetches, const F&... feeds) { return make_callable(fetches, std::vector<Feed>{resolve(feeds)...}); }
+    Callable make_callable(const std::vector<Output>& fetches, std::vector<Feed> feeds) {
+        auto plan = plan_for(fetches, feeds);
+        return {std::move(plan), std::move(feeds)};
     }
     Feed resolve(const Feed& f) const { return f; }
     Feed resolve(const NamedFeed& f) const { return {graph_.get_tensor_by_name(f.name), f.value}; }
