@@ -116,17 +116,17 @@ template <class O> std::shared_ptr<const void> complete(const std::shared_ptr<co
     complete_in_place(full, in);
     return shared_op(std::move(full));
 }
-inline Output integers(const Dims& d) {
+template <class = void> Output integers(const Dims& d) {
     std::array<std::int32_t, max_rank> v{};
     for (int i = 0; i < d.rank; ++i) v[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(d[i]);
     return make_const<std::int32_t>(Tensor::of<std::int32_t>({d.rank}, std::span<const std::int32_t>(v.data(), static_cast<std::size_t>(d.rank))));
 }
-inline Output integers(const Ints& d) {  // pairs, one row per axis
+template <class = void> Output integers(const Ints& d) {  // pairs, one row per axis
     std::array<std::int32_t, 16> v{};
     for (int i = 0; i < d.count; ++i) v[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(d[i]);
     return make_const<std::int32_t>(Tensor::of<std::int32_t>({d.count / 2, 2}, std::span<const std::int32_t>(v.data(), static_cast<std::size_t>(d.count))));
 }
-inline Output integers(std::int64_t v) { return make_const<std::int32_t>(Tensor::scalar(static_cast<std::int32_t>(v))); }
+template <class = void> Output integers(std::int64_t v) { return make_const<std::int32_t>(Tensor::scalar(static_cast<std::int32_t>(v))); }
 
 template <class O> std::vector<Output> expand(const void* op, std::vector<Output> data) {
     unpack(params_of<O>(), [&](const auto&... p) {

@@ -32,18 +32,20 @@ constexpr Inferred batch_norm_images(const char* name, const Dims& x, DataFormat
     }
     return y;
 }
-/// The axes that statistics are made over, and parameters in the extents that broadcast against images.
-struct Channels {
+/// The axes that statistics are made over, and parameters in the extents that broadcast against images. F is float: templates, since including this must
+/// not compile the ops that they name.
+template <class F> struct Channels {
+    using N = Node<F>;
     DataFormat format;
-    template <class O> Node<float> reduce(const Node<float>& x, bool keep) const {
+    template <class O> N reduce(const N& x, bool keep) const {
         O o;
         o.axes = format == DataFormat::nchw ? Dims{0, 2, 3} : Dims{0, 1, 2};
         o.keep_dims = keep && format == DataFormat::nchw;
         return call(RunTime<O>{o}, x);
     }
-    Node<float> mean(const Node<float>& x) const { return reduce<Mean>(x, true); }
-    Node<float> sum(const Node<float>& x) const { return reduce<Sum>(x, false); }
-    Node<float> spread(const Node<float>& p) const { return format == DataFormat::nchw ? Node<float>(call(RunTime<Reshape>{Reshape{Dims{1, -1, 1, 1}}}, p)) : p; }
+    N mean(const N& x) const { return reduce<Mean>(x, true); }
+    N sum(const N& x) const { return reduce<Sum>(x, false); }
+    N spread(const N& p) const { return format == DataFormat::nchw ? N(call(RunTime<Reshape>{Reshape{Dims{1, -1, 1, 1}}}, p)) : p; }
 };
 template <class T> Node<float> to_float(const Node<T>& x) { return make<float>(Cast{}, {x}); }
 inline Node<float> to_float(const Node<float>& x) { return x; }
@@ -52,21 +54,27 @@ template <class T> Node<T> from_float(const Node<float>& x) {
     else return make<T>(Cast{}, {x});
 }
 /// Whatever of two sums is there.
-inline Node<float> plus(const Node<float>& a, const Node<float>& b) { return a && b ? Node<float>(a + b) : a ? a : b; }
+template <class F> Node<F> plus(const Node<F>& a, const Node<F>& b) { return a && b ? Node<F>(a + b) : a ? a : b; }
 
+template <class F> struct BatchNormGradients { Node<F> g, x, scale; };
+/// With statistics that are given, x and scale as their names say, offset in g.
+template <class F> BatchNormGradients<F> batch_norm_frozen(Channels<F> channels, float epsilon, const Node<F>& g, const Node<F>& x, const Node<F>& scale, const Node<F>& mean, const Node<F>& variance) {
+    using N = Node<F>;
+    const N r = rsqrt(N(variance + epsilon));
+    return {channels.sum(g), g * channels.spread(scale * r), channels.sum(g * (x - channels.spread(mean))) * r};
+}
 /// What arrives at y_backprop, x and scale of a FusedBatchNormGrad, from what arrives at its outputs: a at x_backprop, b at scale_backprop,
 /// c at offset_backprop. With z = (x - mean) r, r = 1 / sqrt(variance + epsilon), and P(v) = v - mean(v) - z mean(v z), which is its own adjoint:
 ///
 ///     x_backprop = scale r P(g),  scale_backprop = sum(g z),  offset_backprop = sum(g)
-struct BatchNormGradients { Node<float> g, x, scale; };
-inline BatchNormGradients batch_norm_second(Channels channels, bool training, float epsilon, const Node<float>& g, const Node<float>& x, const Node<float>& scale, const Node<float>& given_mean,
-                                            const Node<float>& given_variance, const Node<float>& a, const Node<float>& b, const Node<float>& c) {
-    using N = Node<float>;
+template <class F> BatchNormGradients<F> batch_norm_second(Channels<F> channels, bool training, float epsilon, const Node<F>& g, const Node<F>& x, const Node<F>& scale, const Node<F>& given_mean,
+                                                           const Node<F>& given_variance, const Node<F>& a, const Node<F>& b, const Node<F>& c) {
+    using N = Node<F>;
     const auto mean = [&](const N& v) { return channels.mean(v); };
     const N s = channels.spread(scale), xc = x - (training ? mean(x) : channels.spread(given_mean));
     const N r = rsqrt(N((training ? mean(xc * xc) : channels.spread(given_variance)) + epsilon)), z = xc * r;
     const auto project = [&](const N& v) { return training ? N(v - mean(v) - z * mean(v * z)) : v; };
-    BatchNormGradients d;
+    BatchNormGradients<F> d;
     N to_z, spread_b;
     if (b) spread_b = channels.spread(b), d.g = spread_b * z, to_z = spread_b * g;
     if (c) d.g = plus(d.g, broadcast_like(channels.spread(c), g));
@@ -133,10 +141,8 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
     template <class T> static auto gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x, const Node<float>& scale, const Node<float>&, const Node<float>& mean,
                                             const Node<float>& variance) {
         if (!self.op.is_training && self.op.data_format == DataFormat::nchw) {  // TensorFlow has no kernel of the gradient for this
-            const detail::Channels channels{DataFormat::nchw};
-            const Node<float> r = rsqrt(Node<float>(variance + self.op.epsilon)), gf = detail::to_float(g);
-            const Node<float> dx = gf * channels.spread(scale * r), dscale = channels.sum(gf * (detail::to_float(x) - channels.spread(mean))) * r;
-            return std::tuple(Output(detail::from_float<T>(dx)), Output(dscale), Output(channels.sum(gf)), no_gradient{}, no_gradient{});
+            const auto d = detail::batch_norm_frozen(detail::Channels<float>{DataFormat::nchw}, self.op.epsilon, detail::to_float(g), detail::to_float(x), scale, mean, variance);
+            return std::tuple(Output(detail::from_float<T>(d.x)), Output(d.scale), Output(d.g), no_gradient{}, no_gradient{});
         }
         Grad op;
         op.epsilon = self.op.epsilon, op.data_format = self.op.data_format, op.is_training = self.op.is_training;
@@ -187,7 +193,7 @@ template <class O, int version> struct FusedBatchNormalisationGrad {
     template <class T> static auto gradient(const RunTime<O>& self, const detail::Adjoints<T>& g, const Node<T>&, const Node<T>& dy, const Node<T>& x, const Node<float>& scale, const Node<float>& mean,
                                             const Node<float>& variance, const auto&... reserved) {
         const auto of_parameters = [&](int i) { return g.has(i) ? Node<float>(g.g[static_cast<std::size_t>(i)]) : Node<float>(); };
-        const auto d = detail::batch_norm_second({self.op.data_format}, self.op.is_training, self.op.epsilon, detail::to_float(dy), detail::to_float(x), scale, mean, variance,
+        const auto d = detail::batch_norm_second(detail::Channels<float>{self.op.data_format}, self.op.is_training, self.op.epsilon, detail::to_float(dy), detail::to_float(x), scale, mean, variance,
                                                  g.has(0) ? detail::to_float(g[0]) : Node<float>(), of_parameters(1), of_parameters(2));
         const auto back = [](const Node<float>& v) { return v ? Output(detail::from_float<T>(v)) : Output(); };
         return std::tuple_cat(std::tuple(back(d.g), back(d.x), Output(d.scale), no_gradient{}, no_gradient{}), std::tuple(((void)reserved, no_gradient{})...));

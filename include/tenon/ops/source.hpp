@@ -56,7 +56,7 @@ template <class T> Node<T, Shape<>> constant_scalar(T value) { return Node<T, Sh
 template <class T, class S = Unranked> Node<T, S> constant_tensor(Tensor value, std::string name = {}) { return Node<T, S>(make_const<T>(std::move(value), std::move(name))); }
 
 /// One operation to run instead of many.
-inline Output group(const std::vector<Output>& run, std::string name = {}) {
+template <class = void> Output group(const std::vector<Output>& run, std::string name = {}) {
     Output o = make_operation(table_of<NoOp, float>(), std::make_shared<NoOp>(), {}, std::move(name));
     for (const Output& r : run) if (r) o.operation->controls.push_back(r.operation);
     return o;
