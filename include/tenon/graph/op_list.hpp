@@ -66,13 +66,13 @@ using NeuralOps = OpList<
     OpRow<Softmax, float_types>, OpRow<LogSoftmax, float_types>, OpRow<SoftmaxCrossEntropyWithLogits, float_types>, OpRow<SparseSoftmaxCrossEntropyWithLogits, float_types>,
     OpRow<Conv2D, float_types>, OpRow<Conv2DBackpropInput, float_types>, OpRow<Conv2DBackpropFilter, float_types>,
     OpRow<DepthwiseConv2dNative, float_types>, OpRow<DepthwiseConv2dNativeBackpropInput, float_types>, OpRow<DepthwiseConv2dNativeBackpropFilter, float_types>,
-    OpRow<MaxPool, number_types>, OpRow<MaxPoolGrad, number_types>, OpRow<MaxPoolGradGrad, number_types>, OpRow<MaxPoolWithArgmax, number_types>, OpRow<MaxPoolGradWithArgmax, number_types>,
+    OpRow<MaxPool, number_types>, OpRow<MaxPoolGrad, float_types>, OpRow<MaxPoolGradGrad, float_types>, OpRow<MaxPoolWithArgmax, float_types>, OpRow<MaxPoolGradWithArgmax, float_types>,
     OpRow<AvgPool, float_types>, OpRow<AvgPoolGrad, float_types>,
     OpRow<FusedBatchNorm, Types<float>>, OpRow<FusedBatchNormV2, Types<float, half, bfloat16>>, OpRow<FusedBatchNormV3, Types<float, half, bfloat16>>,
     OpRow<FusedBatchNormGrad, Types<float>>, OpRow<FusedBatchNormGradV2, Types<float, half, bfloat16>>, OpRow<FusedBatchNormGradV3, Types<float, half, bfloat16>>,
     OpRow<BatchNormWithGlobalNormalization, float_types>, OpRow<LRN, Types<float, half, bfloat16>>, OpRow<LRNGrad, Types<float, half, bfloat16>>,
     OpRow<DepthToSpace, any_types>, OpRow<SpaceToDepth, any_types>, OpRow<InTopK, integer_types>, OpRow<InTopKV2, integer_types>, OpRow<TopKV2, number_types>,
-    OpRow<ResizeBilinear, number_types>, OpRow<ResizeBilinearGrad, float_types>, OpRow<ResizeNearestNeighbor, any_types>, OpRow<ResizeNearestNeighborGrad, float_types>>;
+    OpRow<ResizeBilinear, compared_types>, OpRow<ResizeBilinearGrad, float_types>, OpRow<ResizeNearestNeighbor, any_types>, OpRow<ResizeNearestNeighborGrad, float_types>>;
 
 namespace detail {
 template <class... List> struct join_lists;
