@@ -238,6 +238,9 @@ private:
 
 }  // namespace detail
 
+/// Why an imported operation whose table is not `supported` cannot be run; "" if no op of its name is known.
+inline const std::string& why_unsupported(const Operation& o) { return static_cast<const detail::Carried*>(o.op.get())->reason; }
+
 /// The operations of a GraphDef, by name.
 ///
 /// Errors    FormatError or NameError if the graph contradicts itself: two nodes of one name, an edge from nowhere
