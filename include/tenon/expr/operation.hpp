@@ -84,8 +84,9 @@ struct OpTable {
 
     int (*outputs)(const void* op) = nullptr;
     Inferred (*infer)(const void* op, std::span<const Ref> in) = nullptr;
+    std::vector<Dims> (*output_dims)(const void* op, std::span<const Ref> in) = nullptr;  ///< in place of infer's answer, of an op whose outputs are more than it holds
     DType (*output_type)(const void* op, std::span<const Ref> in, int output) = nullptr;
-    Tensor (*known)(const void* op, std::span<const Ref> in) = nullptr;  ///< output 0 as far as extents tell it; else null
+    Tensor (*known)(const void* op, std::span<const Ref> in, int output) = nullptr;  ///< the output as far as extents tell it; else null
     Kernel forward = nullptr;
     Kernel descend = nullptr;  ///< out -= in[arity] * forward(in), if the op can do it without storing the result
     std::size_t (*workspace)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
@@ -202,6 +203,16 @@ inline void check_inputs(const OpTable& t, std::span<const Ref> in, const std::s
     }
 }
 
+/// Whether a tensor can have these extents: sizes come from files and feeds.
+inline bool possible(const Dims& d) {
+    std::int64_t n = 1;
+    for (const auto e : d) {
+        if (e < dyn || e > most_elements || (e > 1 && n > most_elements / e)) return false;
+        if (e > 1) n *= e;
+    }
+    return true;
+}
+
 /// Elements up to which a value that follows from extents and constants is computed when a graph or plan is made.
 inline constexpr std::int64_t most_known = 1024;
 
@@ -212,16 +223,20 @@ inline constexpr std::int64_t most_known = 1024;
     const Inferred r = table.infer(op.get(), in);
     if (!r.ok()) throw ShapeError((where.empty() ? "" : where + ": ") + std::string(r.why.view()));
     std::vector<Result> results(static_cast<std::size_t>(table.outputs(op.get())));
+    std::vector<Dims> many;
+    if (table.output_dims) many = table.output_dims(op.get(), in);
     bool foldable = !table.stateful && table.forward && table.writes == 0 && !results.empty();
     for (const Ref& i : in) foldable &= i.data != nullptr;
     for (std::size_t i = 0; i < results.size(); ++i) {
-        results[i].dims = r.dims[std::min(i, r.count - 1)];
+        results[i].dims = table.output_dims ? many[i] : r.dims[std::min(i, r.count - 1)];
+        if (!possible(results[i].dims)) throw ShapeError((where.empty() ? "" : where + ": ") + "[" + std::string(table.name) + "] a result of " + to_string(results[i].dims));
         results[i].dtype = table.output_type(op.get(), in, static_cast<int>(i));
         const auto n = results[i].dims.size();
         foldable &= n >= 0 && n <= most_known && results[i].dtype != DType::string;
     }
-    if (table.known && !results.empty()) results[0].known = table.known(op.get(), in);
-    else if (foldable) {
+    if (table.known) {
+        for (std::size_t i = 0; i < results.size(); ++i) results[i].known = table.known(op.get(), in, static_cast<int>(i));
+    } else if (foldable) {
         std::vector<Ref> out;
         for (auto& y : results) {
             y.known = Tensor(y.dtype, y.dims);

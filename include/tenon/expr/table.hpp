@@ -20,7 +20,7 @@ struct Const {
     static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
     static constexpr auto params = std::tuple(attr("value", &Const::value));
     Inferred infer() const { return value.dims(); }
-    static Tensor known(const Const& c, std::span<const Ref>) { return c.value; }
+    static Tensor known(const Const& c, std::span<const Ref>, int) { return c.value; }
 };
 struct AddN;
 
@@ -235,7 +235,7 @@ inline std::shared_ptr<const void> prepare_elementwise(const void*, std::span<co
 }
 /// Kernels that only move elements are compiled once per width.
 template <class T> using storage_t = std::conditional_t<std::is_same_v<T, std::string>, std::string,
-    std::conditional_t<sizeof(T) == 1, std::uint8_t, std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>>>>;
+    std::conditional_t<sizeof(T) == 1, std::uint8_t, std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::conditional_t<sizeof(T) == 8, std::uint64_t, T>>>>>;
 
 template <class O> inline constexpr bool keeps_type = requires { O::moves; } || requires { O::casts; };
 
@@ -377,12 +377,13 @@ template <class O, class T> consteval OpTable make_table() {
         else return 1;
     };
     t.infer = &infer<O>;
+    if constexpr (requires(const O& o, std::span<const Ref> in) { o.output_dims(in); }) t.output_dims = [](const void* op, std::span<const Ref> in) { return as<O>(op).output_dims(in); };
     t.output_type = [](const void* op, std::span<const Ref> in, int i) -> DType {
         if constexpr (requires { as<O>(op).output_type(i, in); }) return as<O>(op).output_type(i, in);
         else if constexpr (requires { as<O>(op).output_type(i); }) return as<O>(op).output_type(i);
         else return dtype_of<result_t<O, T>>;
     };
-    if constexpr (requires(const O& o, std::span<const Ref> in) { O::known(o, in); }) t.known = [](const void* op, std::span<const Ref> in) -> Tensor { return O::known(as<O>(op), in); };
+    if constexpr (requires(const O& o, std::span<const Ref> in) { O::known(o, in, 0); }) t.known = [](const void* op, std::span<const Ref> in, int i) -> Tensor { return O::known(as<O>(op), in, i); };
     if constexpr (ElementwiseOp<O> || requires(const O& o, const Call& c) { o.template compute<T>(c); }) {
         t.forward = &forward<O, T>;
         if constexpr (HasWorkspace<O, T> || (is_small_float<T> && !keeps_type<O>)) t.workspace = &workspace<O, T>;

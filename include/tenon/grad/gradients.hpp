@@ -220,9 +220,6 @@ private:
     return detail::Backward(ys, wrt)(ys, seeds, wrt);
 }
 
-/// Zeros of x's shape.
-template <class T> Node<T> zeros_of_shape(const Node<T>& x) { return make<T>(Fill{}, {shape_tensor(x), make_const<T>(Tensor::scalar(T(0)))}, "gradients/"); }
-
 /// The derivative of sum(y) after each of `wrt`, as tensors of the graph of the same type and shape.
 ///
 /// Errors    GradientError if a path from y to one of `wrt` goes through an op without a gradient; it names all of them
@@ -234,7 +231,7 @@ template <GraphOperand Y, GraphOperand... V> auto gradients(const Y& y, const V&
     const Output seeds[] = {ones_like_shape(Node<T>(of[0]))};
     const auto g = gradients(of, seeds, with);
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        return std::tuple(Node<value_type_of<V>, shape_of<V>>(g[I].operation ? g[I] : Output(zeros_of_shape(Node<value_type_of<V>>(with[I]))))...);
+        return std::tuple(Node<value_type_of<V>, shape_of<V>>(g[I].operation ? g[I] : Output(zeros_of_shape(Node<value_type_of<V>>(with[I]), "gradients/")))...);
     }(std::index_sequence_for<V...>{});
 }
 /// The same with what arrives at y given, and for lists: `gradients(y, {w, b}, grad_y)`. Absent where y does not depend on it.

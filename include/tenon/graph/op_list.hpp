@@ -51,9 +51,16 @@ using ElementwiseOps = OpList<
 using MathOps = OpList<OpRow<AddN, number_types>, OpRow<Sum, number_types>, OpRow<Mean, number_types>>;
 
 using ArrayOps = OpList<
-    OpRow<ShapeOp, stored_types>, OpRow<Size, stored_types>, OpRow<Rank, stored_types>, OpRow<Reshape, stored_types>, OpRow<ExpandDims, stored_types>,
-    OpRow<BroadcastTo, any_types>, OpRow<BroadcastGradientArgs, integer_types>, OpRow<Fill, stored_types>, OpRow<Range, Types<std::int32_t, std::int64_t, float, double>>,
-    OpRow<DynamicStitch, any_types>>;
+    OpRow<ShapeOp, stored_types>, OpRow<ShapeN, stored_types>, OpRow<Size, stored_types>, OpRow<Rank, stored_types>, OpRow<Reshape, stored_types>, OpRow<ExpandDims, stored_types>,
+    OpRow<Squeeze, stored_types>, OpRow<Snapshot, stored_types>, OpRow<IdentityN, Types<float>>, OpRow<CheckNumerics, float_types>, OpRow<Bitcast, number_types>,
+    OpRow<BroadcastTo, stored_types>, OpRow<BroadcastArgs, integer_types>, OpRow<BroadcastGradientArgs, integer_types>,
+    OpRow<Fill, stored_types>, OpRow<Range, Types<std::int32_t, std::int64_t, float, double>>, OpRow<LinSpace, Types<float, double>>,
+    OpRow<Transpose, stored_types>, OpRow<InvertPermutation, integer_types>, OpRow<Concat, stored_types>, OpRow<ConcatV2, stored_types>, OpRow<ConcatOffset, Types<std::int32_t>>,
+    OpRow<Split, stored_types>, OpRow<SplitV, stored_types>, OpRow<Pack, stored_types>, OpRow<Unpack, stored_types>, OpRow<Slice, stored_types>, OpRow<StridedSlice, stored_types>,
+    OpRow<StridedSliceGrad, stored_types>, OpRow<Pad, stored_types>, OpRow<PadV2, stored_types>, OpRow<MirrorPad, stored_types>, OpRow<MirrorPadGrad, number_types>,
+    OpRow<Tile, stored_types>, OpRow<ReverseV2, stored_types>, OpRow<Gather, stored_types>, OpRow<GatherV2, stored_types>, OpRow<GatherNd, stored_types>, OpRow<ScatterNd, number_types>,
+    OpRow<UnsortedSegmentSum, number_types>, OpRow<DynamicStitch, stored_types>, OpRow<DynamicPartition, stored_types>, OpRow<OneHot, stored_types>, OpRow<Where, any_types>,
+    OpRow<SpaceToBatchND, stored_types>, OpRow<BatchToSpaceND, stored_types>>;
 
 using TrainOps = OpList<
     OpRow<ApplyGradientDescent, float_types>, OpRow<ResourceApplyGradientDescent, float_types>, OpRow<ApplyMomentum, float_types>, OpRow<ResourceApplyMomentum, float_types>,

@@ -30,10 +30,34 @@ struct ShapeOp {
     template <class T> using result = std::int32_t;
     DType output_type(int) const { return out_type; }
     static constexpr Inferred infer(const Dims& x) { return Dims{x.ranked() ? x.rank : dyn}; }
-    static Tensor known(const ShapeOp& op, std::span<const Ref> in) {
+    static Tensor known(const ShapeOp& op, std::span<const Ref> in, int) {
         return in[0].dims.known() ? detail::integer_tensor(op.out_type, {in[0].dims.rank}, {in[0].dims.begin(), in[0].dims.end()}) : Tensor();
     }
     static auto gradient(auto, auto, auto, auto) { return std::tuple(no_gradient{}); }
+};
+
+/// The extents of each of several tensors.
+///
+/// Shapes    x [..] each -> [rank] each
+struct ShapeN {
+    DType out_type = DType::int32;
+    std::int64_t n = 1;
+    static constexpr const char* name = "ShapeN";
+    static constexpr bool variadic = true, differentiable = false, takes_unranked = true;
+    static constexpr auto params = std::tuple(attr("out_type", &ShapeN::out_type), attr("N", &ShapeN::n));
+    template <class T> using result = std::int32_t;
+    int output_count() const { return static_cast<int>(n); }
+    DType output_type(int) const { return out_type; }
+    Inferred infer(std::span<const Dims> x) const {
+        if (static_cast<std::int64_t>(x.size()) != n) return reject("[ShapeN] ", static_cast<std::int64_t>(x.size()), " tensors, N is ", n);
+        return Dims{dyn};
+    }
+    std::vector<Dims> output_dims(std::span<const Ref> in) const {
+        std::vector<Dims> y;
+        for (const Ref& x : in) y.push_back({x.dims.ranked() ? x.dims.rank : dyn});
+        return y;
+    }
+    static Tensor known(const ShapeN& op, std::span<const Ref> in, int i) { return ShapeOp::known({op.out_type}, in.subspan(static_cast<std::size_t>(i), 1), 0); }
 };
 
 /// How many elements x has.
@@ -48,7 +72,7 @@ struct Size {
     template <class T> using result = std::int32_t;
     DType output_type(int) const { return out_type; }
     static constexpr Inferred infer(const Dims&) { return Dims{}; }
-    static Tensor known(const Size& op, std::span<const Ref> in) {
+    static Tensor known(const Size& op, std::span<const Ref> in, int) {
         const std::int64_t n[] = {in[0].dims.size()};
         return in[0].dims.known() ? detail::integer_tensor(op.out_type, {}, n) : Tensor();
     }
@@ -64,7 +88,7 @@ struct Rank {
     static constexpr bool takes_unranked = true;
     template <class T> using result = std::int32_t;
     static constexpr Inferred infer(const Dims&) { return Dims{}; }
-    static Tensor known(const Rank&, std::span<const Ref> in) {
+    static Tensor known(const Rank&, std::span<const Ref> in, int) {
         const std::int64_t n[] = {in[0].dims.rank};
         return in[0].dims.ranked() ? detail::integer_tensor(DType::int32, {}, n) : Tensor();
     }
@@ -87,6 +111,7 @@ struct Reshape {
         Dims y = shape;
         int open = -1;
         for (int i = 0; i < y.rank; ++i) {
+            if (y[i] < -1) return reject("[Reshape] extent ", y[i], " is negative: ", shape);
             if (y[i] != -1) continue;
             if (open >= 0) return reject("[Reshape] only one extent may be -1: ", shape);
             open = i;
@@ -132,17 +157,66 @@ struct ExpandDims {
     static auto gradient(auto, auto g, auto, auto x) { return std::tuple(reshape_like(g, x)); }
 };
 
+/// x without axes of one: those listed, or all.
+///
+/// Shapes    x [.., 1, ..] -> [..]
+/// Gradient  g, with x's extents
+/// Errors    "[Squeeze] axis 1 of [1,2] is not 1", "[Squeeze] axis 2 is outside [1,2]"
+struct Squeeze {
+    Dims squeeze_dims;
+    static constexpr const char* name = "Squeeze";
+    static constexpr int arity = 1, view = 0;
+    static constexpr bool moves = true;
+    static constexpr auto params = std::tuple(attr("squeeze_dims", &Squeeze::squeeze_dims));
+    constexpr Inferred infer(const Dims& x) const {
+        std::array<bool, max_rank> gone{};
+        for (const auto a : squeeze_dims) {
+            if (a >= x.rank || a < -x.rank) return reject("[Squeeze] axis ", a, " is outside ", x);
+            const int i = static_cast<int>(a < 0 ? a + x.rank : a);
+            if (x[i] != 1 && x[i] != dyn) return reject("[Squeeze] axis ", a, " of ", x, " is not 1");
+            gone[static_cast<std::size_t>(i)] = true;
+        }
+        Dims y;
+        for (int i = 0; i < x.rank; ++i) {
+            if (squeeze_dims.rank == 0 && x[i] == dyn) return Dims::unranked();
+            if (squeeze_dims.rank ? !gone[static_cast<std::size_t>(i)] : x[i] != 1) y.push(x[i]);
+        }
+        return y;
+    }
+    template <class T> void compute(const Call& c) const { std::copy_n(c.input<T>(0).data, c.input<T>(0).size(), c.output<T>(0).data); }
+    static auto gradient(auto, auto g, auto, auto x) { return std::tuple(reshape_like(g, x)); }
+};
+
 /// The extents of x: [rank] int32.
 template <GraphOperand X> auto shape(const X& x) { return call(Constant<ShapeOp{}>{}, x); }
+/// How many elements x has: [] int32.
+template <GraphOperand X> auto size(const X& x) { return call(Constant<Size{}>{}, x); }
+/// How many axes x has: [] int32.
+template <GraphOperand X> auto rank(const X& x) { return call(Constant<Rank{}>{}, x); }
 /// x with extents that a tensor of the graph gives.
 template <class T, class S, class I, class R> Node<T> reshape(const Node<T, S>& x, const Node<I, R>& extents) { return make<T>(Reshape{}, {x, extents}); }
 /// x with the extents of the template's arguments; one may be dyn: whatever is left.
 template <std::int64_t... N, Operand X> auto reshape(X&& x) { return call(Constant<Reshape{Dims{N...}}>{}, std::forward<X>(x)); }
+/// x with a new axis of one; `axis` of the result.
 template <std::int64_t axis, Operand X> auto expand_dims(X&& x) { return call(Constant<ExpandDims{axis}>{}, std::forward<X>(x)); }
+/// x without the axes listed, which are 1; without any axis of one if none is listed.
+template <std::int64_t... axes, Operand X> auto squeeze(X&& x) { return call(Constant<Squeeze{Dims{axes...}}>{}, std::forward<X>(x)); }
+
+/// The extents of x for rules: an int32 or int64 vector that a plan knows.
+template <class T> Output shape_tensor(const Node<T>& x, DType index = DType::int32) {
+    return make_operation(table_of<ShapeOp, T>(), detail::shared_op(ShapeOp{index}), {x});
+}
+/// What a rule knows about its result, and the shape rule cannot see before extents are known.
+template <class T> Node<T> with_extents(Node<T> y, const Dims& extents) {
+    bool fit = true;
+    const Dims d = merge(y.dims(), extents, fit);
+    if (fit) y.operation->results[0].dims = d;
+    return y;
+}
 template <class T, class S> Node<T> reshape_like(const Node<T, S>& x, const Output& like) {
     if (like.dims().known() && x.dims() == like.dims()) return Node<T>(x);
     if (like.dims().known()) return call(RunTime<Reshape>{Reshape{like.dims()}}, Node<T>(x));
-    return make<T>(Reshape{}, {x, make_operation(table_of<ShapeOp, T>(), std::make_shared<ShapeOp>(), {like})});
+    return with_extents(make<T>(Reshape{}, {x, shape_tensor(Node<T>(like))}), like.dims());
 }
 
 }  // namespace tenon

@@ -15,6 +15,9 @@ using bfloat16 = Eigen::bfloat16;
 template <> inline constexpr DType dtype_of<half> = DType::half;
 template <> inline constexpr DType dtype_of<bfloat16> = DType::bfloat16;
 
+/// More elements than there are addresses for: what a file or a feed asks for is refused beyond it, before it is added or multiplied.
+inline constexpr std::int64_t most_elements = std::int64_t{1} << 48;
+
 /// Where a tensor lies. In shape rules `data` is null unless the elements are known before anything runs.
 struct Ref {
     void* data = nullptr;

@@ -1,0 +1,117 @@
+// Tensors that are made from a few numbers: Fill, Range, LinSpace.
+#pragma once
+#include "shape.hpp"
+
+#include <cmath>
+
+namespace tenon {
+
+/// A tensor of one value.
+///
+/// Shapes    dims [r], value [] -> dims
+/// Gradient  sum(g) to value
+/// Cost      none where the reader is elementwise: it repeats as it reads
+struct Fill {
+    Dims dims;
+    static constexpr const char* name = "Fill";
+    static constexpr int arity = 1;
+    static constexpr bool moves = true;
+    static constexpr int broadcasts = 1;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "index_type", 0}};
+    static constexpr auto params = std::tuple(const_input("dims", &Fill::dims, 0));
+    constexpr Inferred infer(const Dims& value) const {
+        if (value.rank != 0) return reject("[Fill] value is ", value, ", not a scalar");
+        for (const auto e : dims) if (e < 0) return reject("[Fill] extent ", e, " is negative: ", dims);
+        return dims;
+    }
+    template <class T> void compute(const Call& c) const { std::fill_n(c.output<T>(0).data, c.output<T>(0).size(), c.input<T>(1)[0]); }
+    static auto gradient(auto, auto g, auto, auto) { return std::tuple(sum(g)); }
+};
+
+/// The numbers of a half-open range.
+///
+/// Shapes    start [], limit [], delta [] -> [ceil((limit - start) / delta)]
+/// Errors    "[Range] delta is 0", "[Range] 3 to 0 in steps of 1 goes the wrong way"
+struct Range {
+    static constexpr const char* name = "Range";
+    static constexpr int arity = 3;
+    static constexpr bool needs(std::size_t, std::size_t) { return true; }
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "Tidx"}};
+    template <class T> static Inferred count(std::span<const Ref> in) {
+        const auto v = [&](std::size_t i) { return *static_cast<const T*>(in[i].data); };
+        const T start = v(0), limit = v(1), delta = v(2);
+        if (delta == T(0)) return reject("[Range] delta is 0");
+        if (delta > T(0) ? start > limit : start < limit) {
+            if constexpr (std::is_integral_v<T>) return reject("[Range] ", std::int64_t{start}, " to ", std::int64_t{limit}, " in steps of ", std::int64_t{delta}, " goes the wrong way");
+            else return reject("[Range] goes the wrong way");
+        }
+        if constexpr (std::is_floating_point_v<T>) {
+            const T n = std::ceil(std::abs((limit - start) / delta));
+            if (!(n < T(most_elements))) return reject("[Range] has no end");
+            return Dims{static_cast<std::int64_t>(n)};
+        } else {
+            const auto bits = [](T x) { return static_cast<std::uint64_t>(std::int64_t{x}); };
+            const std::uint64_t way = delta > 0 ? bits(limit) - bits(start) : bits(start) - bits(limit), step = delta > 0 ? bits(delta) : 0 - bits(delta);
+            const std::uint64_t n = way / step + (way % step != 0);
+            if (n > static_cast<std::uint64_t>(most_elements)) return reject("[Range] ", std::int64_t{start}, " to ", std::int64_t{limit}, " has too many elements");
+            return Dims{static_cast<std::int64_t>(n)};
+        }
+    }
+    Inferred infer_refs(std::span<const Ref> in) const {
+        for (const Ref& r : in)
+            if (r.dims.ranked() && r.dims.size() != 1) return reject("[Range] bounds are scalars: ", r.dims);
+        for (const Ref& r : in) if (!r.data) return Dims{dyn};
+        switch (in[0].dtype) {
+            case DType::int32: return count<std::int32_t>(in);
+            case DType::int64: return count<std::int64_t>(in);
+            case DType::float64: return count<double>(in);
+            default: return count<float>(in);
+        }
+    }
+    template <class T> void compute(const Call& c) const {
+        const auto y = c.output<T>(0);
+        T at = c.input<T>(0)[0];
+        for (std::int64_t i = 0; i < y.size(); ++i) {
+            if (i) at = static_cast<T>(at + c.input<T>(2)[0]);
+            y[i] = at;
+        }
+    }
+    static auto gradient(auto, auto, auto, auto, auto, auto) { return std::tuple(no_gradient{}, no_gradient{}, no_gradient{}); }
+};
+
+/// num numbers from start to stop, both included.
+///
+/// Shapes    start [], stop [], num [] -> [num]
+struct LinSpace {
+    std::int64_t num = 1;
+    static constexpr const char* name = "LinSpace";
+    static constexpr int arity = 2;
+    static constexpr bool differentiable = false;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 2}};
+    static constexpr auto params = std::tuple(const_input("num", &LinSpace::num, 2));
+    constexpr Inferred infer(const Dims& start, const Dims& stop) const {
+        if (start.rank != 0 || stop.rank != 0) return reject("[LinSpace] bounds are scalars: ", start, " and ", stop);
+        if (num < 1) return reject("[LinSpace] ", num, " numbers");
+        return Dims{num};
+    }
+    template <class T> void compute(const Call& c) const {
+        const T start = c.input<T>(0)[0], stop = c.input<T>(1)[0];
+        T* y = c.output<T>(0).data;
+        y[0] = start;
+        if (num == 1) return;
+        const T step = (stop - start) / static_cast<T>(num - 1);
+        for (std::int64_t i = 0; i < num - 1; ++i) y[i] = start + step * static_cast<T>(i);
+        y[num - 1] = stop;
+    }
+};
+
+/// `fill<2, 3>(x)`: a tensor whose every element is the scalar x.
+template <std::int64_t... N, GraphOperand X> auto fill(const X& value) { return call(Constant<Fill{Dims{N...}}>{}, value); }
+/// The numbers from start up to limit, limit excluded; scalars of the graph.
+template <class T, class S, class U, class V> Node<T> range(const Node<T, S>& start, const Node<T, U>& limit, const Node<T, V>& delta) { return make<T>(Range{}, {start, limit, delta}); }
+/// Zeros of x's shape, which is all of x that they depend on.
+template <class T> Node<T> zeros_of_shape(const Node<T>& x, std::string name = {}) {
+    return with_extents(make<T>(Fill{}, {shape_tensor(x), make_const<T>(Tensor::scalar(T(0)))}, std::move(name)), x.dims());
+}
+
+}  // namespace tenon

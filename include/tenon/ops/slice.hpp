@@ -1,0 +1,151 @@
+// A box cut out of a tensor, and a tensor set into a larger one: each is the other's gradient.
+#pragma once
+#include "arithmetic.hpp"
+#include "pack.hpp"
+
+namespace tenon {
+
+/// Elements [begin, begin + size) along every axis; a size of -1 goes to the end.
+///
+/// Shapes    x [..], begin [r], size [r] -> size
+/// Gradient  Pad with zeros
+/// Errors    "[Slice] axis 1 of [2,3]: 2 from 2 on is outside"
+struct Slice {
+    Dims begin, size;
+    static constexpr const char* name = "Slice";
+    static constexpr int arity = 1;
+    static constexpr bool moves = true;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
+    static constexpr auto params = std::tuple(const_input("begin", &Slice::begin, 1), const_input("size", &Slice::size, 2));
+    constexpr Inferred infer(const Dims& x) const {
+        if (begin.rank != x.rank || size.rank != x.rank) return reject("[Slice] begin ", begin, " and size ", size, " for ", x);
+        Dims y;
+        for (int i = 0; i < x.rank; ++i) {
+            const auto n = size[i] != -1 ? size[i] : x[i] == dyn ? dyn : x[i] - begin[i];
+            if (begin[i] < 0 || n < -1 || (x[i] != dyn && (begin[i] > x[i] || n < 0 || n > x[i] - begin[i]))) return reject("[Slice] axis ", i, " of ", x, ": ", size[i], " from ", begin[i], " on is outside");
+            y.push(n);
+        }
+        return y;
+    }
+    Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
+        auto copy = std::make_shared<StridedCopy>();
+        const Dims from = strides_of(in[0]->dims), to = strides_of(out[0]->dims);
+        std::int64_t first = 0;
+        for (int i = 0; i < to.rank; ++i) {
+            first += begin[i] * from[i];
+            copy->push({out[0]->dims[i], from[i], to[i]});
+        }
+        copy->start(first, 0);
+        return copy;
+    }
+    template <class T> void compute(const Call& c) const { static_cast<const StridedCopy*>(c.prepared)->run(c.input<T>(0).data, c.output<T>(0).data); }
+    template <class T> static std::tuple<Node<T>> gradient(const RunTime<Slice>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x);
+};
+
+namespace detail {
+/// What Pad and PadV2 share.
+template <class O> struct Padded {
+    Ints paddings;
+    static constexpr bool moves = true;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tpaddings", 1}};
+    constexpr Inferred padded(const Dims& x) const {
+        if (!are_widths(paddings)) return reject("[", O::name, "] paddings cannot be negative");
+        if (paddings.count != 2 * x.rank) return reject("[", O::name, "] ", paddings.count / 2, " pairs of paddings for ", x);
+        Dims y = x;
+        for (int i = 0; i < x.rank; ++i) if (x[i] != dyn) y[i] += paddings[2 * i] + paddings[2 * i + 1];
+        return y;
+    }
+    Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    template <class T> void fill_around(const View<const T>& x, const View<T>& y, const T& value) const {
+        if (x.dims.rank == 0) y[0] = x[0];
+        else if (y.size() > 0) along(0, strides_of(x.dims), strides_of(y.dims), x, x.data, y.data, value);
+    }
+
+private:
+    template <class T> void along(int axis, const Dims& from, const Dims& to, const View<const T>& whole, const T* x, T* y, const T& value) const {
+        const auto before = paddings[2 * axis] * to[axis], after = paddings[2 * axis + 1] * to[axis], n = whole.dims[axis];
+        y = std::fill_n(y, before, value);
+        if (axis == whole.dims.rank - 1) {
+            y = std::copy_n(x, n, y);
+        } else {
+            for (std::int64_t i = 0; i < n; ++i, x += from[axis], y += to[axis]) along(axis + 1, from, to, whole, x, y, value);
+        }
+        std::fill_n(y, after, value);
+    }
+};
+}  // namespace detail
+
+/// x with zeros around it, `before` and `after` along every axis.
+///
+/// Shapes    x [n0, ..], paddings [r, 2] -> [before0 + n0 + after0, ..]
+/// Gradient  Slice
+/// Errors    "[Pad] 2 pairs of paddings for [3]"
+struct Pad : detail::Padded<Pad> {
+    static constexpr const char* name = "Pad";
+    static constexpr int arity = 1;
+    static constexpr auto params = std::tuple(const_input("paddings", &Pad::paddings, 1));
+    constexpr Inferred infer(const Dims& x) const { return padded(x); }
+    template <class T> void compute(const Call& c) const { fill_around<T>(c.input<T>(0), c.output<T>(0), T()); }
+    template <class T> static auto gradient(const RunTime<Pad>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) { return std::tuple(unpadded(self, g, x)); }
+    /// What lies inside the paddings.
+    template <class T, class O> static Node<T> unpadded(const RunTime<O>& self, const Node<T>& g, const Node<T>& x) {
+        bool known = self.complete && x.dims().ranked();
+        Slice s;
+        for (int i = 0; known && i < x.dims().rank; ++i) {
+            const bool to_end = x.dims()[i] == dyn && self.op.paddings[2 * i + 1] == 0;
+            known = x.dims()[i] != dyn || to_end;
+            s.begin.push(self.op.paddings[2 * i]);
+            s.size.push(to_end ? -1 : x.dims()[i]);
+        }
+        if (known) return call(RunTime<Slice>{s}, g);
+        const Output& paddings = self.at->inputs[1];
+        const auto slice = [&]<class I>(std::type_identity<I>) {
+            const Output before = make<I>(Unpack{2, 1}, {paddings});
+            return with_extents(make<T>(Slice{}, {g, before, shape_tensor(x, dtype_of<I>)}), x.dims());
+        };
+        return paddings.dtype() == DType::int64 ? slice(std::type_identity<std::int64_t>{}) : slice(std::type_identity<std::int32_t>{});
+    }
+};
+/// The same with any value instead of zero.
+///
+/// Shapes    x [n0, ..], paddings [r, 2], value [] -> [before0 + n0 + after0, ..]
+/// Gradient  Slice; none to the value, as in TensorFlow
+struct PadV2 : detail::Padded<PadV2> {
+    static constexpr const char* name = "PadV2";
+    static constexpr int arity = 2;
+    static constexpr auto params = std::tuple(const_input("paddings", &PadV2::paddings, 1));
+    constexpr Inferred infer(const Dims& x, const Dims& value) const {
+        if (value.rank != 0) return reject("[PadV2] value is ", value, ", not a scalar");
+        return padded(x);
+    }
+    template <class T> void compute(const Call& c) const { fill_around<T>(c.input<T>(0), c.output<T>(0), c.input<T>(2)[0]); }
+    template <class T> static auto gradient(const RunTime<PadV2>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>&) { return std::tuple(Pad::unpadded(self, g, x), no_gradient{}); }
+};
+
+template <class T> std::tuple<Node<T>> Slice::gradient(const RunTime<Slice>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
+    bool known = self.complete && x.dims().ranked();
+    Pad p;
+    for (int i = 0; known && i < x.dims().rank; ++i) {
+        const auto begin = self.op.begin[i], size = self.op.size[i];
+        known = size == -1 || x.dims()[i] != dyn;
+        p.paddings.push(begin);
+        p.paddings.push(size == -1 ? 0 : x.dims()[i] - begin - size);
+    }
+    if (known) return call(RunTime<Pad>{p}, g);
+    const Output& begin = self.at->inputs[1];
+    const auto pad = [&]<class I>(std::type_identity<I>) {
+        const Output rest = make<I>(Sub{}, {make<I>(Sub{}, {shape_tensor(x, dtype_of<I>), shape_tensor(y, dtype_of<I>)}), begin});
+        const Output paddings = make<I>(Pack{1}, {begin, rest});
+        return with_extents(make<T>(Pad{}, {g, paddings}), x.dims());
+    };
+    return begin.dtype() == DType::int64 ? pad(std::type_identity<std::int64_t>{}) : pad(std::type_identity<std::int32_t>{});
+}
+
+/// `slice<Dims{0, 1}, Dims{-1, 2}>(x)`: `size` elements from `begin` on along every axis; -1: to the end.
+template <Dims begin, Dims size, GraphOperand X> auto slice(const X& x) { return call(Constant<Slice{begin, size}>{}, x); }
+template <class T, class S> Node<T> slice(const Node<T, S>& x, const Output& begin, const Output& size) { return make<T>(Slice{}, {x, begin, size}); }
+/// `pad<Ints{1, 1, 0, 2}>(x)`: zeros before and after, a pair for every axis.
+template <Ints paddings, GraphOperand X> auto pad(const X& x) { return call(Constant<Pad{{paddings}}>{}, x); }
+
+}  // namespace tenon
