@@ -89,13 +89,30 @@ struct Ints {
     constexpr bool operator==(const Ints& o) const { return std::equal(begin(), end(), o.begin(), o.end()); }
 };
 
+/// The rows of `params`. A std::tuple of them would cost every program 2 ms per op.
+template <class... P> struct Members {
+    template <class F, class... Before> static constexpr decltype(auto) unpack(F&& f, const Before&... before) { return f(before...); }
+};
+template <class P, class... Rest> struct Members<P, Rest...> {
+    P first;
+    Members<Rest...> rest;
+    constexpr explicit Members(const P& p, const Members<Rest...>& r) : first(p), rest(r) {}
+    constexpr explicit Members(const P& p, const Rest&... r) : first(p), rest(r...) {}
+    template <class F, class... Before> constexpr decltype(auto) unpack(F&& f, const Before&... before) const { return rest.unpack(f, before..., first); }
+};
+template <class P, class... Rest> constexpr auto members(const P& p, const Rest&... rest) { return Members<P, Rest...>(p, rest...); }
+/// The same before the rows of another op.
+template <class P, class... Rest> constexpr auto members(const P& p, const Members<Rest...>& rest) { return Members<P, Rest...>(p, rest); }
+
 template <class O> constexpr auto params_of() {
     if constexpr (requires { O::params; }) return O::params;
-    else return std::tuple();
+    else return Members<>();
 }
 /// std::apply with fewer instantiation levels per call.
 template <class Tuple, class F> constexpr decltype(auto) unpack(Tuple&& t, F&& f) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+    if constexpr (requires { t.rest; }) return t.unpack(f);
+    else if constexpr (std::is_same_v<std::remove_cvref_t<Tuple>, Members<>>) return f();
+    else return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
         return f(std::get<I>(t)...);
     }(std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<Tuple>>>{});
 }

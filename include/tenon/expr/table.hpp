@@ -18,7 +18,7 @@ struct Const {
     static constexpr int arity = 0;
     static constexpr bool differentiable = false;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
-    static constexpr auto params = std::tuple(attr("value", &Const::value));
+    static constexpr auto params = members(attr("value", &Const::value));
     Inferred infer() const { return value.dims(); }
     static Tensor known(const Const& c, std::span<const Ref>, int) { return c.value; }
 };

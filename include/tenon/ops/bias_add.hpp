@@ -33,7 +33,7 @@ struct BiasAddGrad {
     DataFormat data_format = DataFormat::nhwc;
     static constexpr const char* name = "BiasAddGrad";
     static constexpr int arity = 1;
-    static constexpr auto params = std::tuple(attr("data_format", &BiasAddGrad::data_format));
+    static constexpr auto params = members(attr("data_format", &BiasAddGrad::data_format));
     constexpr Inferred infer(const Dims& g) const {
         if (g.rank < 2) return reject("[", name, "] needs an axis for the batch and one for channels: ", g);
         return Dims{g[detail::channel_axis(data_format)]};
@@ -67,7 +67,7 @@ struct BiasAdd {
     static constexpr const char* name = "BiasAdd";
     static constexpr int arity = 2;
     static constexpr bool elementwise = true;
-    static constexpr auto params = std::tuple(attr("data_format", &BiasAdd::data_format));
+    static constexpr auto params = members(attr("data_format", &BiasAdd::data_format));
     constexpr Inferred infer(const Dims& value, const Dims& bias) const { return detail::infer_bias(name, value, bias, data_format); }
     /// Channels that do not come last broadcast otherwise than operands of statements do.
     constexpr bool fuses() const { return data_format == DataFormat::nhwc; }

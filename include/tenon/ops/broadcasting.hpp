@@ -23,7 +23,7 @@ struct BroadcastTo {
     static constexpr int arity = 1, view = 0;
     static constexpr int broadcasts = 0;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
-    static constexpr auto params = std::tuple(const_input("shape", &BroadcastTo::shape, 1));
+    static constexpr auto params = members(const_input("shape", &BroadcastTo::shape, 1));
     constexpr Inferred infer(const Dims& x) const {
         bool fit = x.rank <= shape.rank;
         for (int i = 1; fit && i <= x.rank; ++i) fit = x[-i] == shape[-i] || x[-i] == 1 || x[-i] == dyn;
@@ -127,6 +127,117 @@ struct AddN {
     static std::vector<Output> gradient(auto, auto g, auto, const auto& x) { return std::vector<Output>(x.size(), g); }
 };
 
+<<<<<<< main
+=======
+/// A tensor of one value.
+///
+/// Shapes    dims [r], value [] -> dims
+/// Gradient  sum(g) to value
+struct Fill {
+    Dims dims;
+    static constexpr const char* name = "Fill";
+    static constexpr int arity = 1;
+    static constexpr bool moves = true;
+    static constexpr int broadcasts = 1;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "index_type", 0}};
+    static constexpr auto params = members(const_input("dims", &Fill::dims, 0));
+    constexpr Inferred infer(const Dims& value) const {
+        if (value.rank != 0) return reject("[Fill] value is ", value, ", not a scalar");
+        return dims;
+    }
+    template <class T> void compute(const Call& c) const { std::fill_n(c.output<T>(0).data, c.output<T>(0).size(), c.input<T>(1)[0]); }
+    static auto gradient(auto, auto g, auto, auto) { return std::tuple(sum(g)); }
+};
+
+/// The integers of a half-open range.
+///
+/// Shapes    start [], limit [], delta [] -> [ceil((limit - start) / delta)]
+/// Errors    "[Range] delta is 0", "[Range] 3 to 0 in steps of 1 goes the wrong way"
+struct Range {
+    static constexpr const char* name = "Range";
+    static constexpr int arity = 3;
+    static constexpr bool needs(std::size_t, std::size_t) { return true; }
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "Tidx"}};
+    template <class T> static Inferred count(std::span<const Ref> in) {
+        const auto v = [&](std::size_t i) { return *static_cast<const T*>(in[i].data); };
+        const T start = v(0), limit = v(1), delta = v(2);
+        if (delta == T(0)) return reject("[Range] delta is 0");
+        if (delta > T(0) ? start > limit : start < limit)
+            return reject("[Range] ", static_cast<std::int64_t>(start), " to ", static_cast<std::int64_t>(limit), " in steps of ", static_cast<std::int64_t>(delta), " goes the wrong way");
+        if constexpr (std::is_floating_point_v<T>) return Dims{static_cast<std::int64_t>(std::ceil(std::abs((limit - start) / delta)))};
+        else return Dims{delta > 0 ? (std::int64_t{limit} - start + delta - 1) / delta : (std::int64_t{limit} - start + delta + 1) / delta};
+    }
+    Inferred infer_refs(std::span<const Ref> in) const {
+        for (const Ref& r : in) {
+            if (r.dims.ranked() && r.dims.size() != 1) return reject("[Range] bounds are scalars: ", r.dims);
+            if (!r.data) return Dims{dyn};
+        }
+        switch (in[0].dtype) {
+            case DType::int32: return count<std::int32_t>(in);
+            case DType::int64: return count<std::int64_t>(in);
+            case DType::float64: return count<double>(in);
+            default: return count<float>(in);
+        }
+    }
+    template <class T> void compute(const Call& c) const {
+        const auto y = c.output<T>(0);
+        T at = c.input<T>(0)[0];
+        for (std::int64_t i = 0; i < y.size(); ++i, at = static_cast<T>(at + c.input<T>(2)[0])) y[i] = at;
+    }
+    static auto gradient(auto, auto, auto, auto, auto, auto) { return std::tuple(no_gradient{}, no_gradient{}, no_gradient{}); }
+};
+
+/// Interleaves data by index: y[indices[k][i]] = data[k][i]; of equal indices the last wins.
+///
+/// Shapes    indices [..] each, data [.., s] each, all with the same s -> [largest index + 1, s]
+struct DynamicStitch {
+    static constexpr const char* name = "DynamicStitch";
+    static constexpr bool variadic = true, moves = true;
+    static constexpr bool differentiable = false;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N", 2}};
+    static constexpr bool needs(std::size_t i, std::size_t n) { return i < n / 2; }
+    static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
+    Inferred infer_refs(std::span<const Ref> in) const {
+        const std::size_t n = in.size() / 2;
+        if (in.size() % 2 || n == 0) return reject("[DynamicStitch] takes as many indices as data");
+        std::int64_t largest = -1;
+        Dims row = Dims::unranked();
+        for (std::size_t k = 0; k < n; ++k) {
+            if (in[k].dtype != DType::int32) return reject("[DynamicStitch] indices are int32");
+            const Dims &index = in[k].dims, &data = in[n + k].dims;
+            if (!in[k].data || !data.ranked()) return Dims::unranked();
+            if (data.rank < index.rank) return reject("[DynamicStitch] data ", data, " for indices ", index);
+            Dims rest;
+            for (int i = 0; i < data.rank; ++i) {
+                if (i >= index.rank) rest.push(data[i]);
+                else if (data[i] != index[i] && data[i] != dyn) return reject("[DynamicStitch] data ", data, " for indices ", index);
+            }
+            if (row.ranked() && !compatible(row, rest)) return reject("[DynamicStitch] rows differ: ", row, " and ", rest);
+            row = rest;
+            for (std::int64_t i = 0; i < index.size(); ++i) {
+                const auto at = index_at(in[k], i);
+                if (at < 0) return reject("[DynamicStitch] index ", at, " is negative");
+                largest = std::max(largest, at);
+            }
+        }
+        Dims y{largest + 1};
+        for (const auto e : row) y.push(e);
+        return y;
+    }
+    template <class T> void compute(const Call& c) const {
+        const std::size_t n = c.in.size() / 2;
+        const auto y = c.output<T>(0);
+        if (y.size() == 0) return;
+        const auto row = y.size() / y.dims[0];
+        std::fill_n(y.data, y.size(), T());
+        for (std::size_t k = 0; k < n; ++k)
+            for (std::int64_t i = 0; i < c.in[k]->dims.size(); ++i) std::copy_n(c.input<T>(n + k).data + i * row, row, y.data + index_at(*c.in[k], i) * row);
+    }
+};
+
+template <class T> Output shape_tensor(const Node<T>& x) { return make_operation(table_of<ShapeOp, T>(), std::make_shared<ShapeOp>(), {x}); }
+
+>>>>>>> local
 template <class T> Node<T> broadcast_like(const Node<T>& x, const Node<T>& like) {
     if (like.dims().known() && x.dims() == like.dims()) return x;
     return with_extents(make<T>(BroadcastTo{}, {x, shape_tensor(like)}), like.dims());

@@ -38,7 +38,7 @@ struct Cast {
     static constexpr const char* name = "Cast";
     static constexpr int arity = 1;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "DstT"}, TypeAttr{TypeAttr::input, "SrcT", 0}};
-    static constexpr auto params = std::tuple(attr("Truncate", &Cast::truncate));
+    static constexpr auto params = members(attr("Truncate", &Cast::truncate));
     static constexpr bool casts = true;
     static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
     static constexpr Inferred infer(const Dims& x) { return x; }

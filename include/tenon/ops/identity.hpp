@@ -120,7 +120,7 @@ struct PreventGradient : PassesOn<PreventGradient> {
     std::string message;
     static constexpr const char* name = "PreventGradient";
     static constexpr bool differentiable = false;
-    static constexpr auto params = std::tuple(attr("message", &PreventGradient::message));
+    static constexpr auto params = members(attr("message", &PreventGradient::message));
 };
 
 template <Operand X> auto identity(X&& x) { return call(Constant<Identity{}>{}, std::forward<X>(x)); }

@@ -20,7 +20,7 @@ struct LRN {
     float bias = 1, alpha = 1, beta = 0.5f;
     static constexpr const char* name = "LRN";
     static constexpr int arity = 1;
-    static constexpr auto params = std::tuple(attr("depth_radius", &LRN::depth_radius), attr("bias", &LRN::bias), attr("alpha", &LRN::alpha), attr("beta", &LRN::beta));
+    static constexpr auto params = members(attr("depth_radius", &LRN::depth_radius), attr("bias", &LRN::bias), attr("alpha", &LRN::alpha), attr("beta", &LRN::beta));
     constexpr Inferred infer(const Dims& x) const {
         if (x.rank != 4) return reject("[LRN] needs images [batch,height,width,channels]: ", x);
         if (depth_radius < 0) return reject("[LRN] depth_radius ", depth_radius, " is negative");

@@ -17,7 +17,7 @@ template <class O> struct Drawing {
     static constexpr bool stateful = true, casts = true;
     static constexpr bool differentiable = false;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}, TypeAttr{TypeAttr::input, "T", 0}};
-    static constexpr auto params = std::tuple(const_input("shape", &Drawing::shape, 0), attr("seed", &Drawing::seed), attr("seed2", &Drawing::seed2));
+    static constexpr auto params = members(const_input("shape", &Drawing::shape, 0), attr("seed", &Drawing::seed), attr("seed2", &Drawing::seed2));
     constexpr Inferred infer() const { return shape; }
     void seed_stream(random::Philox& stream) const {
         if (seed || seed2) stream = random::from_seeds(seed, seed2);

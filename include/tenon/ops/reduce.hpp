@@ -73,7 +73,7 @@ template <class O, class T> Node<T> with_kept_axes(const RunTime<O>& self, const
 
 struct Sum : Reduction<Sum> {
     static constexpr const char* name = "Sum";
-    static constexpr auto params = std::tuple(const_input("reduction_indices", &Sum::axes, 1), attr("keep_dims", &Sum::keep_dims));
+    static constexpr auto params = members(const_input("reduction_indices", &Sum::axes, 1), attr("keep_dims", &Sum::keep_dims));
     template <class T> using Fold = Plus<T>;
     template <class T> static auto gradient(const RunTime<Sum>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
         return std::tuple(broadcast_like(detail::with_kept_axes(self, g, x), x));
@@ -82,7 +82,7 @@ struct Sum : Reduction<Sum> {
 struct Mean : Reduction<Mean> {
     static constexpr const char* name = "Mean";
     static constexpr bool is_mean = true;
-    static constexpr auto params = std::tuple(const_input("reduction_indices", &Mean::axes, 1), attr("keep_dims", &Mean::keep_dims));
+    static constexpr auto params = members(const_input("reduction_indices", &Mean::axes, 1), attr("keep_dims", &Mean::keep_dims));
     template <class T> using Fold = Plus<T>;
     template <class T> static auto gradient(const RunTime<Mean>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
         return std::tuple(broadcast_like(detail::with_kept_axes(self, divide_by_ratio(g, x, y), x), x));

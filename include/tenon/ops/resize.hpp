@@ -42,7 +42,7 @@ struct ResizeBilinear {
     bool align_corners = false, half_pixel_centers = false;
     static constexpr const char* name = "ResizeBilinear";
     static constexpr int arity = 1;
-    static constexpr auto params = std::tuple(const_input("size", &ResizeBilinear::size, 1), attr("align_corners", &ResizeBilinear::align_corners), attr("half_pixel_centers", &ResizeBilinear::half_pixel_centers));
+    static constexpr auto params = members(const_input("size", &ResizeBilinear::size, 1), attr("align_corners", &ResizeBilinear::align_corners), attr("half_pixel_centers", &ResizeBilinear::half_pixel_centers));
     template <class T> using result = float;
     constexpr Inferred infer(const Dims& x) const { return detail::infer_resize(*this, x, size); }
     Inferred infer_open(std::span<const Dims> x) const { return x[0].rank == 4 ? Dims{x[0][0], dyn, dyn, x[0][3]} : Dims::unranked(); }
@@ -57,7 +57,7 @@ struct ResizeBilinearGrad {
     static constexpr const char* name = "ResizeBilinearGrad";
     static constexpr int arity = 2, type_input = 1;
     static constexpr bool differentiable = false;
-    static constexpr auto params = std::tuple(attr("align_corners", &ResizeBilinearGrad::align_corners), attr("half_pixel_centers", &ResizeBilinearGrad::half_pixel_centers));
+    static constexpr auto params = members(attr("align_corners", &ResizeBilinearGrad::align_corners), attr("half_pixel_centers", &ResizeBilinearGrad::half_pixel_centers));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? self : DType::float32; }
     constexpr Inferred infer(const Dims& g, const Dims& x) const {
         if (const Reason why = detail::wrong_resize(*this, x); why.length) return why;
@@ -78,7 +78,7 @@ struct ResizeNearestNeighbor {
     static constexpr const char* name = "ResizeNearestNeighbor";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr auto params = std::tuple(const_input("size", &ResizeNearestNeighbor::size, 1), attr("align_corners", &ResizeNearestNeighbor::align_corners),
+    static constexpr auto params = members(const_input("size", &ResizeNearestNeighbor::size, 1), attr("align_corners", &ResizeNearestNeighbor::align_corners),
                                               attr("half_pixel_centers", &ResizeNearestNeighbor::half_pixel_centers));
     constexpr Inferred infer(const Dims& x) const { return detail::infer_resize(*this, x, size); }
     Inferred infer_open(std::span<const Dims> x) const { return x[0].rank == 4 ? Dims{x[0][0], dyn, dyn, x[0][3]} : Dims::unranked(); }
@@ -98,7 +98,7 @@ struct ResizeNearestNeighborGrad {
     static constexpr const char* name = "ResizeNearestNeighborGrad";
     static constexpr int arity = 1;
     static constexpr bool differentiable = false;
-    static constexpr auto params = std::tuple(const_input("size", &ResizeNearestNeighborGrad::size, 1), attr("align_corners", &ResizeNearestNeighborGrad::align_corners),
+    static constexpr auto params = members(const_input("size", &ResizeNearestNeighborGrad::size, 1), attr("align_corners", &ResizeNearestNeighborGrad::align_corners),
                                               attr("half_pixel_centers", &ResizeNearestNeighborGrad::half_pixel_centers));
     constexpr Inferred infer(const Dims& g) const { return detail::infer_resize(*this, g, size); }
     Inferred infer_open(std::span<const Dims> g) const { return g[0].rank == 4 ? Dims{g[0][0], dyn, dyn, g[0][3]} : Dims::unranked(); }

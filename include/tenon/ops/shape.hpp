@@ -26,7 +26,7 @@ struct ShapeOp {
     static constexpr const char* name = "Shape";
     static constexpr int arity = 1;
     static constexpr bool takes_unranked = true;
-    static constexpr auto params = std::tuple(attr("out_type", &ShapeOp::out_type));
+    static constexpr auto params = members(attr("out_type", &ShapeOp::out_type));
     template <class T> using result = std::int32_t;
     DType output_type(int) const { return out_type; }
     static constexpr Inferred infer(const Dims& x) { return Dims{x.ranked() ? x.rank : dyn}; }
@@ -68,7 +68,7 @@ struct Size {
     static constexpr const char* name = "Size";
     static constexpr int arity = 1;
     static constexpr bool takes_unranked = true;
-    static constexpr auto params = std::tuple(attr("out_type", &Size::out_type));
+    static constexpr auto params = members(attr("out_type", &Size::out_type));
     template <class T> using result = std::int32_t;
     DType output_type(int) const { return out_type; }
     static constexpr Inferred infer(const Dims&) { return Dims{}; }
@@ -106,7 +106,7 @@ struct Reshape {
     static constexpr int arity = 1, view = 0;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tshape", 1}};
-    static constexpr auto params = std::tuple(const_input("shape", &Reshape::shape, 1));
+    static constexpr auto params = members(const_input("shape", &Reshape::shape, 1));
     constexpr Inferred infer(const Dims& x) const {
         Dims y = shape;
         int open = -1;
@@ -142,7 +142,7 @@ struct ExpandDims {
     static constexpr int arity = 1, view = 0;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tdim", 1}};
-    static constexpr auto params = std::tuple(const_input("dim", &ExpandDims::dim, 1));
+    static constexpr auto params = members(const_input("dim", &ExpandDims::dim, 1));
     constexpr Inferred infer(const Dims& x) const {
         const auto at = dim < 0 ? dim + x.rank + 1 : dim;
         if (at < 0 || at > x.rank) return reject("[ExpandDims] axis ", dim, " is outside ", x);

@@ -14,7 +14,7 @@ struct PlaceholderOp {
     static constexpr int arity = 0;
     static constexpr bool stateful = true, differentiable = false;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
-    static constexpr auto params = std::tuple(shape_attr("shape", &PlaceholderOp::shape));
+    static constexpr auto params = members(shape_attr("shape", &PlaceholderOp::shape));
     constexpr Inferred infer() const { return shape; }
 };
 
@@ -24,7 +24,7 @@ struct PlaceholderWithDefault {
     static constexpr const char* name = "PlaceholderWithDefault";
     static constexpr int arity = 1, view = 0;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
-    static constexpr auto params = std::tuple(shape_attr("shape", &PlaceholderWithDefault::shape));
+    static constexpr auto params = members(shape_attr("shape", &PlaceholderWithDefault::shape));
     constexpr Inferred infer(const Dims& x) const {
         if (!compatible(x, shape)) return reject("[", name, "] default ", x, " for a placeholder ", shape);
         return x;

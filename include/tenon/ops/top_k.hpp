@@ -22,7 +22,7 @@ struct TopKV2 {
     static constexpr const char* name = "TopKV2";
     static constexpr int arity = 1, outputs = 2;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tk", 1}};
-    static constexpr auto params = std::tuple(const_input("k", &TopKV2::k, 1), attr("sorted", &TopKV2::sorted), attr("index_type", &TopKV2::index_type));
+    static constexpr auto params = members(const_input("k", &TopKV2::k, 1), attr("sorted", &TopKV2::sorted), attr("index_type", &TopKV2::index_type));
     DType output_type(int i, std::span<const Ref> in) const { return i ? index_type : in[0].dtype; }
     constexpr Inferred infer(const Dims& x) const {
         if (x.rank < 1) return reject("[TopKV2] needs an axis: ", x);
@@ -110,7 +110,7 @@ struct InTopK {
     static constexpr const char* name = "InTopK";
     static constexpr int arity = 2, type_input = 1;
     static constexpr bool differentiable = false;
-    static constexpr auto params = std::tuple(attr("k", &InTopK::k));
+    static constexpr auto params = members(attr("k", &InTopK::k));
     template <class T> using result = bool;
     static constexpr DType input_type(std::size_t i, DType self) { return i ? self : DType::float32; }
     static constexpr Inferred infer(const Dims& predictions, const Dims& targets) { return detail::infer_in_top_k(name, predictions, targets); }
