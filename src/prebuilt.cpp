@@ -1,15 +1,21 @@
-// The static library: every kernel, compiled once, for programs that import graphs and want to compile fast.
-#include <tenon/graph/op_list.hpp>
-
-#include <tenon/graph/builtin_ops.hpp>
+// The static library: every kernel, and all that reads graphs, compiled once, for programs that import and want to compile fast.
+// Compiled with TENON_PREBUILT, as the programs that use it are.
+#include <tenon/checkpoint/every_op.hpp>
+#include <tenon/checkpoint/import_meta_graph.hpp>
+#include <tenon/checkpoint/importing.hpp>
 
 namespace tenon {
 
-OpIndex builtin_ops() { return index_of<AllOps>(); }
+OpIndex builtin_ops() { return index_of<EveryOp>(); }
 
 const OpTable& prebuilt_table(std::string_view name, DType dtype) {
     for (const OpTable* t : tables_named(builtin_ops(), name)) if (t->dtype == dtype) return *t;
     throw UnsupportedError("[" + std::string(name) + "] the library has no kernel for " + std::string(name_of(dtype)));
 }
+
+ImportedModel import_meta_graph(const std::string& path) { return detail::import_meta_graph(path, builtin_ops()); }
+Graph import_graph_def(const std::string& path) { return detail::import_graph_def(path, builtin_ops()); }
+ImportedModel import_saved_model(const std::string& directory, const std::vector<std::string>& tags) { return detail::import_saved_model(directory, tags, builtin_ops()); }
+void initialize(Session& session, const Graph& graph, const std::vector<std::string>& variables) { detail::initialize(session, graph, variables); }
 
 }  // namespace tenon

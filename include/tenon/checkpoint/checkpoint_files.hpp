@@ -36,9 +36,8 @@ inline std::string meta_name(const std::string& prefix, const std::string& suffi
     return prefix + "." + suffix;
 }
 
-/// Removes a checkpoint: its graph, its index, from then on it does not exist, its data. What is not there is no error.
-inline void remove_checkpoint(const std::string& prefix, const std::string& meta_suffix = "meta") {
-    remove_file(meta_name(prefix, meta_suffix));
+/// Removes the variables of a checkpoint: its index, from then on it does not exist, and its data. What is not there is no error.
+inline void remove_checkpoint_data(const std::string& prefix) {
     for (const auto& file : file_exists(index_name(prefix)) ? std::vector<std::string>{} : detail::V1Tables::files(prefix)) remove_file(file);
     remove_file(index_name(prefix));
     const auto directory = directory_of(prefix), stem = basename_of(prefix) + ".data-";
@@ -55,6 +54,11 @@ inline void remove_checkpoint(const std::string& prefix, const std::string& meta
         return digits() && rest.empty();
     };
     for (const auto& name : list_directory(directory, stem)) if (is_data(name)) remove_file(join_path(directory, name));
+}
+/// Removes a checkpoint, and its graph first.
+inline void remove_checkpoint(const std::string& prefix, const std::string& meta_suffix = "meta") {
+    remove_file(meta_name(prefix, meta_suffix));
+    remove_checkpoint_data(prefix);
 }
 
 }  // namespace tenon

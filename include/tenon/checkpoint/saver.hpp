@@ -68,13 +68,9 @@ public:
     template <SaverPart... P> requires(sizeof...(P) > 0) explicit Saver(const P&... parts) : Saver(gather(parts...)) {}
     explicit Saver(const std::vector<SavedAs>& variables, const SaverOptions& options = {}) : Saver(graph_of(variables), variables, options) {}
     /// Some variables of a graph, which is saved with all that belongs to it.
-    Saver(Graph graph, const std::vector<SavedAs>& variables, const SaverOptions& options = {}) : Saver(std::move(graph), named(variables), options) {}
-    Saver(Graph graph, std::vector<SavedVariable> variables, const SaverOptions& options = {})
-        : graph_(std::move(graph)), variables_(std::move(variables)), options_(options),
-          history_({.max_to_keep = options.max_to_keep, .keep_checkpoint_every_n_hours = options.keep_checkpoint_every_n_hours, .save_relative_paths = options.save_relative_paths}) {
-        std::stable_sort(variables_.begin(), variables_.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
-        check();
-    }
+    Saver(Graph graph, const std::vector<SavedAs>& variables, const SaverOptions& options = {}) : Saver(options, std::move(graph), named(variables)) {}
+    /// Variables of a graph, and parts of them, as they are to be stored.
+    static Saver of(Graph graph, std::vector<SavedVariable> variables, const SaverOptions& options = {}) { return {options, std::move(graph), std::move(variables)}; }
 
     /// Writes a checkpoint and says its prefix. Files come to their names when they are complete, `checkpoint` the last of them.
     ///
@@ -90,12 +86,16 @@ public:
 
         const auto directory = directory_of(prefix);
         const bool new_directory = !directory_exists(directory), new_checkpoint = !checkpoint_exists(prefix);
-        bool written = false;
+        std::vector<void (*)(const std::string&)> undo;
         try {
-            write(prefix, o.write_meta_graph ? &meta : nullptr, written);
+            write(prefix, o.write_meta_graph ? &meta : nullptr, undo);
             if (o.write_state) history_.saved(prefix, o.latest_filename);
         } catch (...) {
-            if (written && new_checkpoint) remove_checkpoint(prefix);
+            for (auto step = undo.rbegin(); new_checkpoint && step != undo.rend(); ++step) {
+                try {
+                    (*step)(prefix);
+                } catch (const FileError&) {}  // the first error is the one to tell
+            }
             if (new_directory) remove_empty_directory(directory);
             throw;
         }
@@ -138,7 +138,13 @@ public:
     }
 
 private:
-    explicit Saver(const Parts& p) : Saver(p.graph ? *p.graph : Graph(p.outputs), p.graph ? with_roots(*p.graph, p.outputs) : named(p.outputs), p.options) {}
+    Saver(const SaverOptions& options, Graph graph, std::vector<SavedVariable> variables)
+        : graph_(std::move(graph)), variables_(std::move(variables)), options_(options),
+          history_({.max_to_keep = options.max_to_keep, .keep_checkpoint_every_n_hours = options.keep_checkpoint_every_n_hours, .save_relative_paths = options.save_relative_paths}) {
+        std::stable_sort(variables_.begin(), variables_.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+        check();
+    }
+    explicit Saver(const Parts& p) : Saver(p.options, p.graph ? *p.graph : Graph(p.outputs), p.graph ? with_roots(*p.graph, p.outputs) : named(p.outputs)) {}
     template <class... P> static Parts gather(const P&... parts) {
         Parts all;
         (all.take(parts), ...);
@@ -190,7 +196,7 @@ private:
             if (!v.variable.operation->state->initialized) without += (without.empty() ? "" : ", ") + v.variable.operation->name;
         if (!without.empty()) throw ValueError("[Saver] variables that have no value: " + without + "; restore them, or run their initialisers");
     }
-    void write(const std::string& prefix, const std::string* meta, bool& written) const {
+    void write(const std::string& prefix, const std::string* meta, std::vector<void (*)(const std::string&)>& undo) const {
         const auto shards = options_.sharded ? detail::shards_of(variables_) : std::vector<detail::Shard>(1);
         BundleWriter writer(prefix, {.shards = static_cast<std::uint32_t>(shards.size())});
         for (const auto& v : variables_) {
@@ -206,9 +212,10 @@ private:
             graph->finish();
         }
         writer.finish();
-        written = true;
+        undo.push_back(&remove_checkpoint_data);
         if (graph) {
             graph->publish();
+            undo.push_back([](const std::string& p) { remove_file(meta_name(p)); });
             sync_directory(directory_of(prefix));
         }
     }

@@ -62,7 +62,7 @@ template <class T> struct StepBuilder {
         if (of.empty()) of = "Variable";
         return variable_of(make_variable<T>(of + "/" + name + (k ? "_" + std::to_string(k) : ""), variable.dims(), initializer, false, is_resource(variable)));
     }
-    Output scalar_variable(const std::string& its_name, const Rate& start) const { return variable_of(make_variable<T>(its_name, Dims{}, constant(start.value), false, resource)); }
+    Output scalar_variable(const std::string& its_name, const Rate& start) const { return variable_of(make_variable<T>(its_name, Dims{}, tenon::constant(start.value), false, resource)); }
     template <class Reference, class Handle, class Configure> void apply(const Output& variable, std::vector<Output> inputs, Configure configure) {
         std::string of = variable.operation->name.empty() ? "Variable" : variable.operation->name;
         const auto made = [&]<class O>(O op) {
