@@ -49,7 +49,7 @@ struct BlocksOfSpace {
 struct SpaceToBatchND : detail::BlocksOfSpace {
     static constexpr const char* name = "SpaceToBatchND";
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tblock_shape", 1}, TypeAttr{TypeAttr::input, "Tpaddings", 2}};
-    static constexpr auto params = std::tuple(const_input("block_shape", &SpaceToBatchND::block_shape, 1), const_input("paddings", &SpaceToBatchND::border, 2));
+    static constexpr auto params = members(const_input("block_shape", &SpaceToBatchND::block_shape, 1), const_input("paddings", &SpaceToBatchND::border, 2));
     constexpr Inferred infer(const Dims& x) const {
         if (const Reason why = wrong(name, x); why.length) return why;
         Dims y = x;
@@ -75,7 +75,7 @@ struct SpaceToBatchND : detail::BlocksOfSpace {
 struct BatchToSpaceND : detail::BlocksOfSpace {
     static constexpr const char* name = "BatchToSpaceND";
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tblock_shape", 1}, TypeAttr{TypeAttr::input, "Tcrops", 2}};
-    static constexpr auto params = std::tuple(const_input("block_shape", &BatchToSpaceND::block_shape, 1), const_input("crops", &BatchToSpaceND::border, 2));
+    static constexpr auto params = members(const_input("block_shape", &BatchToSpaceND::block_shape, 1), const_input("crops", &BatchToSpaceND::border, 2));
     constexpr Inferred infer(const Dims& x) const {
         if (const Reason why = wrong(name, x); why.length) return why;
         Dims y = x;

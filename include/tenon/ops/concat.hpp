@@ -13,7 +13,7 @@ struct ConcatOffset {
     static constexpr const char* name = "ConcatOffset";
     static constexpr bool variadic = true, differentiable = false;
     static constexpr std::array<TypeAttr, 0> types{};
-    static constexpr auto params = std::tuple(const_input("concat_dim", &ConcatOffset::concat_dim, 0), attr("N", &ConcatOffset::n));
+    static constexpr auto params = members(const_input("concat_dim", &ConcatOffset::concat_dim, 0), attr("N", &ConcatOffset::n));
     int output_count() const { return static_cast<int>(n); }
     Inferred infer(std::span<const Dims> x) const {
         if (static_cast<std::int64_t>(x.size()) != n || n < 1) return reject("[ConcatOffset] ", static_cast<std::int64_t>(x.size()), " shapes, N is ", n);
@@ -120,14 +120,14 @@ struct ConcatV2 : detail::Concatenation<ConcatV2> {
     static constexpr const char* name = "ConcatV2";
     static constexpr int at = -1;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}, TypeAttr{TypeAttr::input, "Tidx", -1}};
-    static constexpr auto params = std::tuple(const_input("axis", &ConcatV2::axis, -1));
+    static constexpr auto params = members(const_input("axis", &ConcatV2::axis, -1));
 };
 /// The same, with the axis as the first input.
 struct Concat : detail::Concatenation<Concat> {
     static constexpr const char* name = "Concat";
     static constexpr int at = 0;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
-    static constexpr auto params = std::tuple(const_input("concat_dim", &Concat::axis, 0));
+    static constexpr auto params = members(const_input("concat_dim", &Concat::axis, 0));
 };
 
 /// A tensor in equal parts along an axis.
@@ -140,7 +140,7 @@ struct Split {
     static constexpr const char* name = "Split";
     static constexpr int arity = 1;
     static constexpr bool moves = true, all_outputs = true;
-    static constexpr auto params = std::tuple(const_input("split_dim", &Split::split_dim, 0), attr("num_split", &Split::num_split));
+    static constexpr auto params = members(const_input("split_dim", &Split::split_dim, 0), attr("num_split", &Split::num_split));
     int output_count() const { return static_cast<int>(num_split); }
     constexpr Inferred infer(const Dims& x) const {
         if (!detail::inside(split_dim, x.rank)) return reject("[Split] axis ", split_dim, " is outside ", x);
@@ -170,7 +170,7 @@ struct SplitV {
     static constexpr int arity = 3;
     static constexpr bool moves = true, all_outputs = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tlen", 1}};
-    static constexpr auto params = std::tuple(attr("num_split", &SplitV::num_split));
+    static constexpr auto params = members(attr("num_split", &SplitV::num_split));
     static constexpr bool needs(std::size_t i, std::size_t) { return i > 0; }
     static constexpr DType input_type(std::size_t i, DType self) { return i ? index_dtype : self; }
     int output_count() const { return static_cast<int>(num_split); }

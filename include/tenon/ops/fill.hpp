@@ -18,7 +18,7 @@ struct Fill {
     static constexpr bool moves = true;
     static constexpr int broadcasts = 1;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "index_type", 0}};
-    static constexpr auto params = std::tuple(const_input("dims", &Fill::dims, 0));
+    static constexpr auto params = members(const_input("dims", &Fill::dims, 0));
     constexpr Inferred infer(const Dims& value) const {
         if (value.rank != 0) return reject("[Fill] value is ", value, ", not a scalar");
         for (const auto e : dims) if (e < 0) return reject("[Fill] extent ", e, " is negative: ", dims);
@@ -88,7 +88,7 @@ struct LinSpace {
     static constexpr int arity = 2;
     static constexpr bool differentiable = false;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 2}};
-    static constexpr auto params = std::tuple(const_input("num", &LinSpace::num, 2));
+    static constexpr auto params = members(const_input("num", &LinSpace::num, 2));
     constexpr Inferred infer(const Dims& start, const Dims& stop) const {
         if (start.rank != 0 || stop.rank != 0) return reject("[LinSpace] bounds are scalars: ", start, " and ", stop);
         if (num < 1) return reject("[LinSpace] ", num, " numbers");

@@ -29,7 +29,7 @@ struct UnsortedSegmentSum {
     static constexpr const char* name = "UnsortedSegmentSum";
     static constexpr int arity = 2;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tindices", 1}, TypeAttr{TypeAttr::input, "Tnumsegments", 2}};
-    static constexpr auto params = std::tuple(const_input("num_segments", &UnsortedSegmentSum::num_segments, 2));
+    static constexpr auto params = members(const_input("num_segments", &UnsortedSegmentSum::num_segments, 2));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? index_dtype : self; }
     constexpr Inferred infer(const Dims& x, const Dims& ids) const {
         bool fit = ids.rank <= x.rank && num_segments >= 0;
@@ -108,7 +108,7 @@ struct Gathering {
 struct GatherV2 : detail::Gathering {
     static constexpr const char* name = "GatherV2";
     static constexpr std::array types{TypeAttr{TypeAttr::self, "Tparams"}, TypeAttr{TypeAttr::input, "Tindices", 1}, TypeAttr{TypeAttr::input, "Taxis", 2}};
-    static constexpr auto params = std::tuple(const_input("axis", &GatherV2::axis, 2), attr("batch_dims", &GatherV2::batch_dims));
+    static constexpr auto params = members(const_input("axis", &GatherV2::axis, 2), attr("batch_dims", &GatherV2::batch_dims));
     constexpr Inferred infer(const Dims& x, const Dims& indices) const { return gathered(name, x, indices); }
     template <class T> void compute(const Call& c) const { pick<T>(name, c); }
     template <class T> static auto gradient(const RunTime<GatherV2>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const auto& indices) {
@@ -120,7 +120,7 @@ struct Gather : detail::Gathering {
     bool validate_indices = true;
     static constexpr const char* name = "Gather";
     static constexpr std::array types{TypeAttr{TypeAttr::self, "Tparams"}, TypeAttr{TypeAttr::input, "Tindices", 1}};
-    static constexpr auto params = std::tuple(attr("validate_indices", &Gather::validate_indices));
+    static constexpr auto params = members(attr("validate_indices", &Gather::validate_indices));
     constexpr Inferred infer(const Dims& x, const Dims& indices) const { return gathered(name, x, indices); }
     template <class T> void compute(const Call& c) const { pick<T>(name, c); }
     template <class T> static auto gradient(const RunTime<Gather>&, const Node<T>& g, const Node<T>&, const Node<T>& x, const auto& indices) {
@@ -209,7 +209,7 @@ struct ScatterNd {
     static constexpr const char* name = "ScatterNd";
     static constexpr int arity = 2, type_input = 1;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tindices", 0}};
-    static constexpr auto params = std::tuple(const_input("shape", &ScatterNd::shape, 2));
+    static constexpr auto params = members(const_input("shape", &ScatterNd::shape, 2));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? self : index_dtype; }
     constexpr Inferred infer(const Dims& indices, const Dims& updates) const {
         for (const auto e : shape) if (e < 0) return reject("[ScatterNd] extent ", e, " is negative: ", shape);

@@ -31,7 +31,7 @@ struct IdentityN {
     static constexpr const char* name = "IdentityN";
     static constexpr bool variadic = true, takes_unranked = true, moves = true, all_outputs = true;
     static constexpr std::array<TypeAttr, 0> types{};
-    static constexpr auto params = std::tuple(attr("T", &IdentityN::types_of_all));
+    static constexpr auto params = members(attr("T", &IdentityN::types_of_all));
     static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
     int output_count() const { return static_cast<int>(types_of_all.size()); }
     DType output_type(int i) const { return types_of_all[static_cast<std::size_t>(i)]; }
@@ -63,7 +63,7 @@ struct CheckNumerics {
     std::string message;
     static constexpr const char* name = "CheckNumerics";
     static constexpr int arity = 1;
-    static constexpr auto params = std::tuple(attr("message", &CheckNumerics::message));
+    static constexpr auto params = members(attr("message", &CheckNumerics::message));
     static constexpr Inferred infer(const Dims& x) { return x; }
     template <class T> void compute(const Call& c) const {
         const auto x = c.input<T>(0);
@@ -86,7 +86,7 @@ struct Bitcast {
     static constexpr const char* name = "Bitcast";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr auto params = std::tuple(attr("type", &Bitcast::type));
+    static constexpr auto params = members(attr("type", &Bitcast::type));
     DType output_type(int) const { return type; }
     Inferred infer_refs(std::span<const Ref> in) const {
         const Dims& x = in[0].dims;

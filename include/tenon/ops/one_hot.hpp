@@ -16,7 +16,7 @@ struct OneHot {
     static constexpr int arity = 3, type_input = 1;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "TI", 0}};
-    static constexpr auto params = std::tuple(const_input("depth", &OneHot::depth, 1), attr("axis", &OneHot::axis));
+    static constexpr auto params = members(const_input("depth", &OneHot::depth, 1), attr("axis", &OneHot::axis));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? self : index_dtype; }
     constexpr int place(int rank) const { return axis == -1 ? rank : static_cast<int>(axis); }
     constexpr Inferred result(const Dims& x, std::int64_t extent) const {

@@ -44,7 +44,7 @@ struct Pack {
     static constexpr const char* name = "Pack";
     static constexpr bool variadic = true, moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
-    static constexpr auto params = std::tuple(attr("axis", &Pack::axis));
+    static constexpr auto params = members(attr("axis", &Pack::axis));
     constexpr Inferred infer(std::span<const Dims> x) const {
         if (x.empty()) return reject("[Pack] has nothing to put together");
         Dims part = x[0];
@@ -81,7 +81,7 @@ struct Unpack {
     static constexpr const char* name = "Unpack";
     static constexpr int arity = 1;
     static constexpr bool moves = true, all_outputs = true;
-    static constexpr auto params = std::tuple(attr("num", &Unpack::num), attr("axis", &Unpack::axis));
+    static constexpr auto params = members(attr("num", &Unpack::num), attr("axis", &Unpack::axis));
     int output_count() const { return static_cast<int>(num); }
     constexpr Inferred infer(const Dims& x) const {
         if (!detail::inside(axis, x.rank)) return reject("[Unpack] axis ", axis, " is outside ", x);

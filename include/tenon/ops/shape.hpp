@@ -44,7 +44,7 @@ struct ShapeN {
     std::int64_t n = 1;
     static constexpr const char* name = "ShapeN";
     static constexpr bool variadic = true, differentiable = false, takes_unranked = true;
-    static constexpr auto params = std::tuple(attr("out_type", &ShapeN::out_type), attr("N", &ShapeN::n));
+    static constexpr auto params = members(attr("out_type", &ShapeN::out_type), attr("N", &ShapeN::n));
     template <class T> using result = std::int32_t;
     int output_count() const { return static_cast<int>(n); }
     DType output_type(int) const { return out_type; }
@@ -167,7 +167,7 @@ struct Squeeze {
     static constexpr const char* name = "Squeeze";
     static constexpr int arity = 1, view = 0;
     static constexpr bool moves = true;
-    static constexpr auto params = std::tuple(attr("squeeze_dims", &Squeeze::squeeze_dims));
+    static constexpr auto params = members(attr("squeeze_dims", &Squeeze::squeeze_dims));
     constexpr Inferred infer(const Dims& x) const {
         std::array<bool, max_rank> gone{};
         for (const auto a : squeeze_dims) {

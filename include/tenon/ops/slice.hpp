@@ -16,7 +16,7 @@ struct Slice {
     static constexpr int arity = 1;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
-    static constexpr auto params = std::tuple(const_input("begin", &Slice::begin, 1), const_input("size", &Slice::size, 2));
+    static constexpr auto params = members(const_input("begin", &Slice::begin, 1), const_input("size", &Slice::size, 2));
     constexpr Inferred infer(const Dims& x) const {
         if (begin.rank != x.rank || size.rank != x.rank) return reject("[Slice] begin ", begin, " and size ", size, " for ", x);
         Dims y;
@@ -84,7 +84,7 @@ private:
 struct Pad : detail::Padded<Pad> {
     static constexpr const char* name = "Pad";
     static constexpr int arity = 1;
-    static constexpr auto params = std::tuple(const_input("paddings", &Pad::paddings, 1));
+    static constexpr auto params = members(const_input("paddings", &Pad::paddings, 1));
     constexpr Inferred infer(const Dims& x) const { return padded(x); }
     template <class T> void compute(const Call& c) const { fill_around<T>(c.input<T>(0), c.output<T>(0), T()); }
     template <class T> static auto gradient(const RunTime<Pad>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) { return std::tuple(unpadded(self, g, x)); }
@@ -114,7 +114,7 @@ struct Pad : detail::Padded<Pad> {
 struct PadV2 : detail::Padded<PadV2> {
     static constexpr const char* name = "PadV2";
     static constexpr int arity = 2;
-    static constexpr auto params = std::tuple(const_input("paddings", &PadV2::paddings, 1));
+    static constexpr auto params = members(const_input("paddings", &PadV2::paddings, 1));
     constexpr Inferred infer(const Dims& x, const Dims& value) const {
         if (value.rank != 0) return reject("[PadV2] value is ", value, ", not a scalar");
         return padded(x);

@@ -68,7 +68,7 @@ struct DynamicPartition {
     static constexpr const char* name = "DynamicPartition";
     static constexpr int arity = 2;
     static constexpr bool moves = true, all_outputs = true;
-    static constexpr auto params = std::tuple(attr("num_partitions", &DynamicPartition::num_partitions));
+    static constexpr auto params = members(attr("num_partitions", &DynamicPartition::num_partitions));
     static constexpr bool needs(std::size_t i, std::size_t) { return i == 1; }
     static constexpr DType input_type(std::size_t i, DType self) { return i ? DType::int32 : self; }
     int output_count() const { return static_cast<int>(num_partitions); }

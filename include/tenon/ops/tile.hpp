@@ -17,7 +17,7 @@ struct Tile {
     static constexpr int arity = 1;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tmultiples", 1}};
-    static constexpr auto params = std::tuple(const_input("multiples", &Tile::multiples, 1));
+    static constexpr auto params = members(const_input("multiples", &Tile::multiples, 1));
     constexpr Inferred infer(const Dims& x) const {
         if (multiples.rank != x.rank) return reject("[Tile] ", multiples.rank, " multiples for ", x);
         Dims y = x;
@@ -82,7 +82,7 @@ struct ReverseV2 {
     static constexpr int arity = 1;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
-    static constexpr auto params = std::tuple(const_input("axis", &ReverseV2::axis, 1));
+    static constexpr auto params = members(const_input("axis", &ReverseV2::axis, 1));
     constexpr Inferred infer(const Dims& x) const {
         std::array<bool, max_rank> used{};
         for (const auto a : axis) {
@@ -154,7 +154,7 @@ struct Mirroring {
 struct MirrorPad : detail::Mirroring {
     static constexpr const char* name = "MirrorPad";
     static constexpr bool moves = true;
-    static constexpr auto params = std::tuple(const_input("paddings", &MirrorPad::paddings, 1), attr("mode", &MirrorPad::mode));
+    static constexpr auto params = members(const_input("paddings", &MirrorPad::paddings, 1), attr("mode", &MirrorPad::mode));
     constexpr Inferred infer(const Dims& x) const {
         if (!fits(x)) return reject("[MirrorPad] paddings are wider than ", x);
         Dims y = x;
@@ -172,7 +172,7 @@ struct MirrorPad : detail::Mirroring {
 /// Gradient  MirrorPad
 struct MirrorPadGrad : detail::Mirroring {
     static constexpr const char* name = "MirrorPadGrad";
-    static constexpr auto params = std::tuple(const_input("paddings", &MirrorPadGrad::paddings, 1), attr("mode", &MirrorPadGrad::mode));
+    static constexpr auto params = members(const_input("paddings", &MirrorPadGrad::paddings, 1), attr("mode", &MirrorPadGrad::mode));
     constexpr Inferred infer(const Dims& g) const {
         Dims y = g;
         if (!detail::are_widths(paddings)) return reject("[MirrorPadGrad] paddings cannot be negative");

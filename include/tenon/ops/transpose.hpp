@@ -40,7 +40,7 @@ struct Transpose {
     static constexpr int arity = 1;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tperm", 1}};
-    static constexpr auto params = std::tuple(const_input("perm", &Transpose::perm, 1));
+    static constexpr auto params = members(const_input("perm", &Transpose::perm, 1));
     static constexpr int axis(std::int64_t a, int rank) { return static_cast<int>(a < 0 ? a + rank : a); }
     constexpr Inferred infer(const Dims& x) const {
         std::array<bool, max_rank> used{};
