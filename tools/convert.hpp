@@ -14,6 +14,10 @@ struct ConvertOptions {
 
 namespace detail {
 
+inline bool restores_version_1_only(const proto::MetaGraphDef& meta) {
+    return meta.graph_def && std::any_of(meta.graph_def->node.begin(), meta.graph_def->node.end(), [](const auto& n) { return n.op == "RestoreSlice" || n.op == "Restore"; });
+}
+
 /// A tensor, or a part of one, on its way from a checkpoint to another.
 struct Piece {
     const StoredTensor* tensor;
@@ -73,9 +77,11 @@ inline int convert(const std::string& source, const std::string& to, const Conve
             file.only();
             file.kind = GraphFile::meta_graph;
         }
+        if (std::any_of(file.content.meta_graphs.begin(), file.content.meta_graphs.end(), [](const auto& g) { return detail::restores_version_1_only(g); }))
+            graph_line = sentence("remark: ", printable(graph_to), ": its saver has RestoreSlice ops, with which TensorFlow reads checkpoints of version 1 only; tenon reads both\n");
         const auto format = options.meta.value_or(file.format);
         graph = file.written(format);
-        graph_line = sentence(printable(graph_to), ": ", name_of(file.kind), ", ", name_of(format), ", ", bytes_text(graph.size()), "\n");
+        graph_line += sentence(printable(graph_to), ": ", name_of(file.kind), ", ", name_of(format), ", ", bytes_text(graph.size()), "\n");
     }
     if (model.has_checkpoint()) {
         const BundleReader reader(model.prefix);

@@ -174,7 +174,9 @@ inline void print_graph(std::ostream& out, const Json& g) {
     for (const auto& [op, n] : g["ops"].items()) counts.emplace_back(op, n.get<std::uint64_t>());
     if (!counts.empty()) out << "\nops (" << counts.size() << " kinds)\n";
     print_counts(out, counts);
-    print_tensors(out, "placeholders", g["placeholders"]);
+    Json placeholders = Json::array();
+    for (const auto& p : g["placeholders"]) if (p["op"] != "PlaceholderWithDefault" || p["dtype"] != "string") placeholders.push_back(p);  // else a saver's file name
+    print_tensors(out, "placeholders", placeholders);
     print_tensors(out, "likely outputs", g["likely_outputs"]);
     for (const auto& [key, s] : g["signatures"].items()) {
         out << "\nsignature " << printable(key) << " (" << printable(s["method"].get<std::string>()) << ")\n";
