@@ -35,11 +35,11 @@ inline random::Philox& stream_of(Session& session, const Operation& o) {
 }
 }  // namespace detail
 
-/// Gives every op of the graph that draws its variable.
+/// Gives every op of the graph that draws its variable. Imported ops have theirs already, or come from a program that keeps none.
 template <class = void> void add_streams(Graph& graph) {
     std::vector<Output> made;
     for (const auto& o : graph.operations()) {
-        if (!detail::draws(*o) || detail::stream_state(graph, *o)) continue;
+        if (!detail::draws(*o) || o->origin || detail::stream_state(graph, *o)) continue;
         Tensor start(DType::int64, {3});
         random::Philox p;
         o->table->seed(o->op.get(), p);
