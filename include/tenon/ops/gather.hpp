@@ -15,6 +15,14 @@ inline std::int64_t row_at(const char* op, const Ref& indices, std::int64_t i, s
     if (at < 0 || at >= rows) throw ValueError("[" + std::string(op) + "] indices[" + std::to_string(i) + "] = " + std::to_string(at) + " is not in [0, " + std::to_string(rows) + ")");
     return at;
 }
+/// For integers in rules: the constant that an operation comes to, if that is known.
+inline Node<std::int32_t> folded(const Output& o) {
+    const Tensor& known = o.operation->results[static_cast<std::size_t>(o.index)].known;
+    return Node<std::int32_t>(known ? make_const<std::int32_t>(known) : o);
+}
+template <class T> Node<std::int32_t> rank_of(const Node<T>& x) { return folded(make_operation(table_of<Rank, T>(), shared_op(Rank{}), {x})); }
+/// As many ones as `n` says.
+inline Node<std::int32_t> ones(const Node<std::int32_t>& n) { return folded(make<std::int32_t>(Fill{}, {folded(make<std::int32_t>(Pack{}, {n})), integers(1)})); }
 /// The adjoint of picking rows along an axis.
 template <class T> Node<T> spread(const Node<T>& g, const Node<T>& x, const Output& indices, const Output& axis, std::int64_t batch_dims);
 }  // namespace detail
@@ -134,19 +142,14 @@ template <class T> std::tuple<Node<T>, no_gradient> UnsortedSegmentSum::gradient
         const Output zero = make_const<I>(Tensor::scalar(I(0)));
         const auto picked = with_extents(make<T>(GatherV2{}, {g, make<I>(Maximum{}, {ids, zero}), detail::integers(0)}), x.dims());
         Node<bool> kept = make<I>(GreaterEqual{}, {ids, zero});
-        if (!x.dims().ranked() || !ids.dims().ranked()) throw GradientError("[UnsortedSegmentSum] the gradient of " + describe(*self.at) + " needs ranks that are known");
-        for (int i = ids.dims().rank; i < x.dims().rank; ++i) kept = call(RunTime<ExpandDims>{ExpandDims{-1}}, kept);
+        const auto more = detail::folded(make<std::int32_t>(Sub{}, {detail::rank_of(x), detail::rank_of(kept)}));
+        kept = make<bool>(Reshape{}, {kept, detail::folded(make<std::int32_t>(ConcatV2{}, {shape_tensor(kept), detail::ones(more), detail::integers(0)}))});
         return make<T>(SelectV2{}, {kept, picked, make_const<T>(Tensor::scalar(T(0)))});
     };
     return {ids.dtype() == DType::int64 ? rows(std::type_identity<std::int64_t>{}) : rows(std::type_identity<std::int32_t>{}), no_gradient{}};
 }
 
 namespace detail {
-/// For integers in rules: the constant that an operation comes to, if that is known.
-inline Node<std::int32_t> folded(const Output& o) {
-    const Tensor& known = o.operation->results[static_cast<std::size_t>(o.index)].known;
-    return Node<std::int32_t>(known ? make_const<std::int32_t>(known) : o);
-}
 template <class T> Node<T> permuted(const Node<T>& x, const Node<std::int32_t>& perm) {
     const Tensor& known = perm.operation->results[0].known;
     bool same = static_cast<bool>(known);
@@ -164,23 +167,22 @@ template <class T> Node<T> spread(const Node<T>& g, const Node<T>& x, const Outp
         parts.push_back(integers(0));
         return folded(make<std::int32_t>(ConcatV2{}, std::move(parts)));
     };
-    const auto rank_of = [](const Output& o, const OpTable& t) { return folded(make_operation(t, shared_op(Rank{}), {o})); };
     const I index = indices.dtype() == DType::int32 ? I(indices) : make<std::int32_t>(Cast{}, {indices});
-    const I rank = rank_of(x, table_of<Rank, T>()), indices_rank = rank_of(index, table_of<Rank, std::int32_t>());
+    const I rank = rank_of(x), indices_rank = rank_of(index);
     const I b = batch_dims < 0 ? sum(indices_rank, number(batch_dims)) : number(batch_dims), picks = folded(make<std::int32_t>(Sub{}, {indices_rank, b}));
     const I a = folded(make<std::int32_t>(FloorMod{}, {along.dtype() == DType::int32 ? along : Output(make<std::int32_t>(Cast{}, {along})), rank}));
     const I batches = range(number(0), b), outer = range(b, a), behind = sum(a, number(1));
-    const I forth = joined({batches, range(a, sum(a, picks)), outer, range(sum(a, picks), rank_of(g, table_of<Rank, T>()))});
+    const I forth = joined({batches, range(a, sum(a, picks)), outer, range(sum(a, picks), rank_of(g))});
     const I front = joined({batches, range(a, behind), outer, range(behind, rank)}), back = joined({batches, range(sum(b, number(1)), behind), range(b, sum(b, number(1))), range(behind, rank)});
     const I extents = folded(make<std::int32_t>(GatherV2{}, {folded(shape_tensor(x)), front, integers(0)}));
     const auto extent = [&](const I& i) { return folded(make<std::int32_t>(GatherV2{}, {extents, i, integers(0)})); };
     const Node<T> rows = permuted(g, forth);
     const I n = extent(b);
     if (batch_dims == 0) return with_extents(permuted(make<T>(UnsortedSegmentSum{}, {rows, index, n}), back), x.dims());
-    // A batch has rows of its own: they are numbered on from the batch before.
-    const I batch_extents = extent(batches), ones = folded(make<std::int32_t>(Fill{}, {folded(make<std::int32_t>(Pack{}, {picks})), integers(1)}));
+    // A batch has rows of its own: they are numbered on from the batch before. The product of extents is the size of a tensor that has them.
+    const I batch_extents = extent(batches);
     const I all = folded(make<std::int32_t>(Mul{}, {folded(make_operation(table_of<Size, T>(), shared_op(Size{}), {make<T>(Fill{}, {batch_extents, make_const<T>(Tensor::scalar(T(0)))})})), n}));
-    const I first = make<std::int32_t>(Reshape{}, {make<std::int32_t>(Range{}, {integers(0), all, n}), joined({batch_extents, ones})});
+    const I first = make<std::int32_t>(Reshape{}, {make<std::int32_t>(Range{}, {integers(0), all, n}), joined({batch_extents, ones(picks)})});
     const auto sums = make<T>(UnsortedSegmentSum{}, {rows, make<std::int32_t>(AddV2{}, {index, first}), all});
     return with_extents(permuted(make<T>(Reshape{}, {sums, extents}), back), x.dims());
 }
