@@ -161,6 +161,28 @@ TEST_CASE("running again allocates nothing") {
     CHECK(step.result<float>(1)[0] < before);
 }
 
+TEST_CASE("what a constant waits for runs first, also where the constant was folded into another value") {
+    Variable<float, Shape<>> weight{"weight", zeros()}, step{"step", zeros()};
+    const auto value = [](float v) {
+        auto op = table_of<Const, float>().clone(nullptr);
+        static_cast<Const*>(op.get())->value = Tensor::scalar(v);
+        return make_operation(table_of<Const, float>(), std::move(op), {});
+    };
+    const auto add = [](const Output& to, const Output& by) { return make_operation(table_of<AssignAdd, float>(), table_of<AssignAdd, float>().clone(nullptr), {variable_of(to), by}); };
+    const Output update = add(weight, value(3)), one = value(1);
+    one.operation->controls = {update.operation};  // as TensorFlow counts the steps of an optimiser
+    const Output two = make_operation(table_of<AddV2, float>(), table_of<AddV2, float>().clone(nullptr), {one, one});
+    Session s;
+    CHECK(s.run(add(step, two)).item<float>() == 2);
+    CHECK(weight.value().item<float>() == 3);
+    CHECK(s.run(one).item<float>() == 1);
+    CHECK(weight.value().item<float>() == 6);
+    const Output seen = make_operation(table_of<AddV2, float>(), table_of<AddV2, float>().clone(nullptr), {two, add(weight, value(0))});
+    CHECK(s.run(seen).item<float>() >= 8);
+    CHECK(s.run(Output(step), Feed{one, Tensor::scalar(5.0f)}).item<float>() == 2);
+    CHECK(weight.value().item<float>() == 9);
+}
+
 TEST_CASE("many threads run one graph, each in a session of its own") {
     Placeholder<float, Shape<dyn, 8>> x{"x"};
     Variable<float, Shape<8, 4>> w{"w", random_normal({.seed = 1})};

@@ -21,6 +21,7 @@ protected:
         const Operation* o = nullptr;
         int first_value = 0, values = 0, unit = none;
         bool needed = false, copies = false;  // copies: a read of a variable that must not see a later update
+        bool gated = false;  // it, or something it was folded from, has control inputs
     };
     std::span<const Output> fetches_;
     std::span<const Feed> feeds_;
@@ -47,6 +48,20 @@ protected:
             const Operation& o = *ops_[z(v.op)].o;
             if (o.table->broadcasts < 0 || uses_group(o)) return value;
             value = value_of(o.inputs[z(o.table->broadcasts)]);
+        }
+    }
+
+    /// The operations that have to run before a folded value counts as there: its control inputs, and those of what it was folded from.
+    template <class F> void each_gate(int value, F&& f) const {
+        std::vector<int> todo{value}, seen{value};
+        while (!todo.empty()) {
+            const Value& v = values_[z(todo.back())];
+            todo.pop_back();
+            if (!v.known || v.feed != none || !ops_[z(v.op)].gated) continue;
+            const Operation& o = *ops_[z(v.op)].o;
+            for (const auto& c : o.controls) f(number_.at(c.get()));
+            for (const Output& i : o.inputs)
+                if (const int from = value_of(i); std::find(seen.begin(), seen.end(), from) == seen.end()) seen.push_back(from), todo.push_back(from);
         }
     }
 
@@ -155,6 +170,8 @@ private:
             for (const Ref& r : in) open |= r.dtype == DType::invalid;  // of an op that cannot run
             if (!o.table->supported || open) results.assign(z(op.values), Result{});
             else results = infer_results(*o.table, o.op, in, describe(o));
+            op.gated = !o.controls.empty();
+            for (const Output& i : o.inputs) op.gated |= values_[z(value_of(i))].known && ops_[z(values_[z(value_of(i))].op)].gated;
             if (o.state && o.state->value && op.values) results[0].dims = o.state->value.dims();
             for (int k = 0; k < op.values; ++k) {
                 Value& v = values_[z(op.first_value + k)];
@@ -180,7 +197,10 @@ private:
             const auto want = [&](int op) {
                 if (!ops_[z(op)].needed) ops_[z(op)].needed = true, todo.push_back(op);
             };
-            const auto want_value = [&](int v) { if (!external(values_[z(v)])) want(values_[z(v)].op); };
+            const auto want_value = [&](int v) {
+                if (external(values_[z(v)])) each_gate(v, want);
+                else want(values_[z(v)].op);
+            };
             for (const Output& f : fetches_) {
                 if (f.operation->results.empty()) want(number_.at(f.operation.get()));
                 else want_value(value_of(f));

@@ -88,7 +88,10 @@ private:
         for (Unit& u : units_) u.after.clear(), u.waits = 0;
         sequence_.clear();
         for (int u = 0; u < static_cast<int>(units_.size()); ++u) {
-            for (const int v : units_[z(u)].in) if (!external(values_[z(v)])) edge(ops_[z(values_[z(v)].op)].unit, u);
+            for (const int v : units_[z(u)].in) {
+                if (external(values_[z(v)])) each_gate(v, [&](int op) { edge(ops_[z(op)].unit, u); });
+                else edge(ops_[z(values_[z(v)].op)].unit, u);
+            }
             for (const int i : units_[z(u)].ops) for (const auto& c : ops_[z(i)].o->controls) edge(ops_[z(number_.at(c.get()))].unit, u);
         }
         guard_variables(copy_all_reads);
