@@ -30,20 +30,18 @@ template <class O, class... T> struct tables_of<OpRow<O, Types<T...>>> {
 template <class List> struct index_of;
 template <class... Row> struct index_of<OpList<Row...>> {
     static constexpr std::size_t count = (tables_of<Row>::all.size() + ...);
-    static constexpr auto all = [] {
+    static constexpr auto all = [] {  // whole rows are sorted: compilers count the steps of a constant
+        const std::array<std::span<const OpTable* const>, sizeof...(Row)> rows{tables_of<Row>::all...};
+        std::array<std::size_t, sizeof...(Row)> order{};
+        for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+        std::sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) {
+            const int c = rows[x][0]->name.compare(rows[y][0]->name);
+            return c ? c < 0 : x < y;
+        });
         std::array<const OpTable*, count> tables{};
         std::size_t n = 0;
-        const auto add = [&](const auto& row) { for (const OpTable* t : row) tables[n++] = t; };
-        (add(tables_of<Row>::all), ...);
-        std::array<std::size_t, count> order{};
-        for (std::size_t i = 0; i < count; ++i) order[i] = i;
-        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {  // stable, as the order of an op's dtypes matters
-            const int c = tables[a]->name.compare(tables[b]->name);
-            return c ? c < 0 : a < b;
-        });
-        std::array<const OpTable*, count> sorted{};
-        for (std::size_t i = 0; i < count; ++i) sorted[i] = tables[order[i]];
-        return sorted;
+        for (const auto row : order) for (const OpTable* t : rows[row]) tables[n++] = t;
+        return tables;
     }();
 };
 }  // namespace detail

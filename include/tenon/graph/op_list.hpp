@@ -22,6 +22,7 @@ using SourceOps = OpList<
     OpRow<Identity, stored_types>, OpRow<StopGradient, stored_types>, OpRow<PreventGradient, stored_types>,
     OpRow<RandomUniform, float_types>, OpRow<RandomStandardNormal, float_types>, OpRow<TruncatedNormal, float_types>>;
 
+using cast_types = Types<float, double, std::int32_t, std::int64_t, bool, half, bfloat16, std::uint8_t, std::int8_t, std::int16_t, std::uint16_t, std::uint32_t, std::uint64_t>;
 using added_types = Types<float, double, std::int32_t, std::int64_t, half, bfloat16, std::uint8_t, std::string>;
 using multiplied_types = Types<float, double, std::int32_t, std::int64_t, half, bfloat16, std::uint8_t, std::complex<float>, std::complex<double>>;
 using compared_types = Types<float, double, std::int32_t, std::int64_t, half, bfloat16, std::uint8_t>;
@@ -46,9 +47,11 @@ using ElementwiseOps = OpList<
     OpRow<Relu, number_types>, OpRow<ReluGrad, float_types>, OpRow<Relu6, number_types>, OpRow<Relu6Grad, float_types>,
     OpRow<LeakyRelu, float_types>, OpRow<LeakyReluGrad, float_types>, OpRow<Elu, float_types>, OpRow<EluGrad, float_types>,
     OpRow<Selu, float_types>, OpRow<SeluGrad, float_types>, OpRow<Softplus, float_types>, OpRow<SoftplusGrad, float_types>,
-    OpRow<Softsign, float_types>, OpRow<SoftsignGrad, float_types>, OpRow<Cast, any_types>>;
+    OpRow<Softsign, float_types>, OpRow<SoftsignGrad, float_types>, OpRow<Cast, cast_types>>;
 
-using MathOps = OpList<OpRow<AddN, number_types>, OpRow<Sum, number_types>, OpRow<Mean, number_types>>;
+using MathOps = OpList<OpRow<AddN, number_types>, OpRow<Sum, number_types>, OpRow<Mean, number_types>, OpRow<Prod, number_types>,
+    OpRow<Max, number_types>, OpRow<Min, number_types>, OpRow<All, bool_type>, OpRow<Any, bool_type>, OpRow<L2Loss, float_types>,
+    OpRow<ArgMax, any_types>, OpRow<ArgMin, any_types>, OpRow<Cumsum, number_types>, OpRow<Cumprod, number_types>>;
 
 using ArrayOps = OpList<
     OpRow<ShapeOp, stored_types>, OpRow<ShapeN, stored_types>, OpRow<Size, stored_types>, OpRow<Rank, stored_types>, OpRow<Reshape, stored_types>, OpRow<ExpandDims, stored_types>,

@@ -26,6 +26,48 @@ template <class To, class From> To cast_one(From v) {
         return static_cast<To>(v);
     }
 }
+
+template <class From, class To> void cast_run(const void* from, To* to, std::int64_t n) {
+    const From* x = static_cast<const From*>(from);
+    for (std::int64_t i = 0; i < n; ++i) to[i] = cast_one<To>(x[i]);
+}
+/// `f` of a function that casts elements of type t, and of their width.
+template <class To, class F> void with_cast_from(DType t, F&& f) {
+    switch (t) {
+        case DType::float32: return f(&cast_run<float, To>);
+        case DType::float64: return f(&cast_run<double, To>);
+        case DType::half: return f(&cast_run<half, To>);
+        case DType::bfloat16: return f(&cast_run<bfloat16, To>);
+        case DType::int8: return f(&cast_run<std::int8_t, To>);
+        case DType::int16: return f(&cast_run<std::int16_t, To>);
+        case DType::int32: return f(&cast_run<std::int32_t, To>);
+        case DType::int64: return f(&cast_run<std::int64_t, To>);
+        case DType::uint8: return f(&cast_run<std::uint8_t, To>);
+        case DType::uint16: return f(&cast_run<std::uint16_t, To>);
+        case DType::uint32: return f(&cast_run<std::uint32_t, To>);
+        case DType::uint64: return f(&cast_run<std::uint64_t, To>);
+        case DType::boolean: return f(&cast_run<bool, To>);
+        default: throw UnsupportedError("[Cast] from " + std::string(name_of(t)));
+    }
+}
+/// Elements of x as Wide, which has all their values, and those as Ts. A loop per pair of types would be 169.
+template <class Wide, class T> void cast_through(const Ref& x, T* y) {
+    with_cast_from<Wide>(x.dtype, [&](auto* widen) {
+        alignas(64) Wide tile[block];
+        for (std::int64_t i = 0, n; i < x.dims.size(); i += n) {
+            n = std::min(block, x.dims.size() - i);
+            widen(static_cast<const std::byte*>(x.data) + static_cast<std::size_t>(i) * bytes_of(x.dtype), tile, n);
+            cast_run<Wide>(tile, y + i, n);
+        }
+    });
+}
+template <class T> void cast_all(const Ref& x, T* y) {
+    if constexpr (std::is_same_v<T, float>) with_cast_from<float>(x.dtype, [&](auto* cast) { cast(x.data, y, x.dims.size()); });
+    else if (x.dtype == DType::float32) cast_run<float>(x.data, y, x.dims.size());
+    else if (is_floating(x.dtype)) cast_through<double>(x, y);
+    else if (x.dtype == DType::uint64) cast_through<std::uint64_t>(x, y);
+    else cast_through<std::int64_t>(x, y);
+}
 }  // namespace detail
 
 /// Elements as another type.
@@ -42,29 +84,7 @@ struct Cast {
     static constexpr bool casts = true;
     static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
     static constexpr Inferred infer(const Dims& x) { return x; }
-    template <class From, class T> static void convert(const Call& c) {
-        const From* x = c.input<From>(0).data;
-        T* y = c.output<T>(0).data;
-        for (std::int64_t i = 0, n = c.out[0]->dims.size(); i < n; ++i) y[i] = detail::cast_one<T>(x[i]);
-    }
-    template <class T> void compute(const Call& c) const {
-        switch (c.in[0]->dtype) {
-            case DType::float32: return convert<float, T>(c);
-            case DType::float64: return convert<double, T>(c);
-            case DType::int8: return convert<std::int8_t, T>(c);
-            case DType::int16: return convert<std::int16_t, T>(c);
-            case DType::int32: return convert<std::int32_t, T>(c);
-            case DType::int64: return convert<std::int64_t, T>(c);
-            case DType::uint8: return convert<std::uint8_t, T>(c);
-            case DType::uint16: return convert<std::uint16_t, T>(c);
-            case DType::uint32: return convert<std::uint32_t, T>(c);
-            case DType::uint64: return convert<std::uint64_t, T>(c);
-            case DType::boolean: return convert<bool, T>(c);
-            case DType::half: return convert<half, T>(c);
-            case DType::bfloat16: return convert<bfloat16, T>(c);
-            default: throw UnsupportedError("[Cast] from " + std::string(name_of(c.in[0]->dtype)));
-        }
-    }
+    template <class T> void compute(const Call& c) const { detail::cast_all<T>(*c.in[0], c.output<T>(0).data); }
     template <class T> static std::tuple<Output> gradient(const RunTime<Cast>& self, const Node<T>& g, const Node<T>&, const Node<any>&) {
         const Output& x = self.at->inputs[0];
         switch (x.dtype()) {

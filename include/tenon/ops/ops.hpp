@@ -2,6 +2,7 @@
 #pragma once
 #include "activation.hpp"
 #include "apply.hpp"
+#include "arg_max.hpp"
 #include "arithmetic.hpp"
 #include "batch_norm.hpp"
 #include "batch_space.hpp"
@@ -28,6 +29,7 @@
 #include "reduce.hpp"
 #include "resize.hpp"
 #include "round.hpp"
+#include "scan.hpp"
 #include "select.hpp"
 #include "shape.hpp"
 #include "slice.hpp"

@@ -1,9 +1,14 @@
-// Reductions over axes: Sum, Mean.
+// Reductions over axes: Sum, Mean, Prod, Max, Min, All, Any; and L2Loss.
 //
 // Shapes    x [..], axes -> the axes not listed; listed ones stay as 1 if keep_dims
 // Errors    "[Sum] axis 2 is outside [3,4]", "[Sum] axis 0 is listed twice"
 #pragma once
 #include "../expr/statement.hpp"
+#include "arithmetic.hpp"
+#include "cast.hpp"
+#include "compare.hpp"
+#include "scan.hpp"
+#include "select.hpp"
 #include "shape.hpp"
 #include "../tensor/reduce.hpp"
 
@@ -89,13 +94,24 @@ struct Mean : Reduction<Mean> {
     }
 };
 
+/// Whether all are true; so it is of nothing.
+struct All : Reduction<All> {
+    static constexpr const char* name = "All";
+    static constexpr bool differentiable = false;
+    static constexpr std::array types{TypeAttr{TypeAttr::input, "Tidx", 1}};
+    static constexpr auto params = members(const_input("reduction_indices", &All::axes, 1), attr("keep_dims", &All::keep_dims));
+    template <class> using Fold = AllTrue;
+};
+/// Whether one is true.
+struct Any : Reduction<Any> {
+    static constexpr const char* name = "Any";
+    static constexpr bool differentiable = false;
+    static constexpr std::array types{TypeAttr{TypeAttr::input, "Tidx", 1}};
+    static constexpr auto params = members(const_input("reduction_indices", &Any::axes, 1), attr("keep_dims", &Any::keep_dims));
+    template <class> using Fold = AnyTrue;
+};
+
 namespace detail {
-template <class O> consteval O reduction(const Dims& axes, bool keep_dims) {
-    O o;
-    o.axes = axes;
-    o.keep_dims = keep_dims;
-    return o;
-}
 /// Over every axis of a tensor whose rank may only be known when a plan is made.
 template <class O, class T> Node<T> reduce_all(const Node<T>& x, bool keep_dims) {
     O o;
@@ -105,6 +121,86 @@ template <class O, class T> Node<T> reduce_all(const Node<T>& x, bool keep_dims)
         return call(RunTime<O>{o}, x);
     }
     return make<T>(o, {x, range_of_rank(x)});
+}
+}  // namespace detail
+
+/// Values    1 of nothing; integers wrap
+/// Gradient  g times the product of all others, exact where some are 0
+/// Errors    "[Prod] the gradient needs the axes or the rank of its operand", a GradientError
+struct Prod : Reduction<Prod> {
+    static constexpr const char* name = "Prod";
+    static constexpr auto params = members(const_input("reduction_indices", &Prod::axes, 1), attr("keep_dims", &Prod::keep_dims));
+    template <class T> using Fold = Times<T>;
+    /// Axis by axis: the product of the others along it, then the same of the products along it.
+    template <class T> static auto gradient(const RunTime<Prod>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
+        Node<T> d = detail::with_kept_axes(self, g, x), partial = x;
+        if (self.complete) {
+            for (const auto axis : self.op.axes) d = d * others(partial, axis), partial = along(partial, axis);
+        } else if (x.dims().ranked()) {
+            const auto rank = detail::integers(x.dims().rank);
+            const Output axes = make<std::int32_t>(FloorMod{}, {make<std::int32_t>(Add{}, {self.at->inputs[1], rank}), rank});
+            for (int axis = 0; axis < x.dims().rank; ++axis) {
+                const Node<bool> reduced = detail::reduce_all<Any>(make<std::int32_t>(Equal{}, {axes, detail::integers(axis)}), false);
+                d = d * select(reduced, others(partial, axis), 1);
+                partial = select(reduced, along(partial, axis), partial);
+            }
+        } else {
+            throw GradientError("[Prod] the gradient needs the axes or the rank of its operand");
+        }
+        return std::tuple(d);
+    }
+
+private:
+    template <class T> static Node<T> along(const Node<T>& x, std::int64_t axis) {
+        Prod p;
+        p.axes = {axis}, p.keep_dims = true;
+        return call(RunTime<Prod>{p}, x);
+    }
+    /// What stands before an element times what stands behind it.
+    template <class T> static Node<T> others(const Node<T>& x, std::int64_t axis) {
+        return call(RunTime<Cumprod>{detail::scan<Cumprod>(axis, true, false)}, x) * call(RunTime<Cumprod>{detail::scan<Cumprod>(axis, true, true)}, x);
+    }
+};
+
+/// Values    NaN if there is one; of nothing minus infinity (Max), infinity (Min), or the last integer
+/// Gradient  g, in equal parts to those that are equal to the result
+template <class O> struct Extreme : Reduction<O> {
+    template <class T> static auto gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
+        const Node<T> hit = make<T>(Cast{}, {equal(detail::with_kept_axes(self, y, x), x)});
+        Sum count;
+        count.keep_dims = true;
+        return std::tuple(hit / make<T>(count, {hit, self.at->inputs[1]}) * detail::with_kept_axes(self, g, x));
+    }
+};
+struct Max : Extreme<Max> {
+    static constexpr const char* name = "Max";
+    static constexpr auto params = members(const_input("reduction_indices", &Max::axes, 1), attr("keep_dims", &Max::keep_dims));
+    template <class T> using Fold = Largest<T>;
+};
+struct Min : Extreme<Min> {
+    static constexpr const char* name = "Min";
+    static constexpr auto params = members(const_input("reduction_indices", &Min::axes, 1), attr("keep_dims", &Min::keep_dims));
+    template <class T> using Fold = Smallest<T>;
+};
+
+/// Half the sum of squares.
+///
+/// Shapes    t [..] -> []
+/// Gradient  g t
+struct L2Loss {
+    static constexpr const char* name = "L2Loss";
+    static constexpr int arity = 1;
+    static constexpr Inferred infer(const Dims&) { return Dims{}; }
+    template <class T> void compute(const Call& c) const { c.output<T>(0)[0] = c.input<T>(0).flat().square().sum() / 2; }
+    static auto gradient(auto, auto g, auto, auto t) { return std::tuple(g * t); }
+};
+
+namespace detail {
+template <class O> consteval O reduction(const Dims& axes, bool keep_dims) {
+    O o;
+    o.axes = axes;
+    o.keep_dims = keep_dims;
+    return o;
 }
 template <class O, int rank> inline constexpr O reduction_constant = reduction<O>(all_axes(rank), false);
 template <class O, bool keep_dims, std::int64_t... axes, class X> auto reduce_call(X&& x) {
@@ -124,5 +220,11 @@ template <class O, bool keep_dims, std::int64_t... axes, class X> auto reduce_ca
 /// `sum(x)` over all axes, `sum<0, -1>(x)` over some.
 template <std::int64_t... axes, Operand X> auto sum(X&& x) { return detail::reduce_call<Sum, false, axes...>(std::forward<X>(x)); }
 template <std::int64_t... axes, Operand X> auto mean(X&& x) { return detail::reduce_call<Mean, false, axes...>(std::forward<X>(x)); }
+template <std::int64_t... axes, Operand X> auto prod(X&& x) { return detail::reduce_call<Prod, false, axes...>(std::forward<X>(x)); }
+template <std::int64_t... axes, Operand X> auto max(X&& x) { return detail::reduce_call<Max, false, axes...>(std::forward<X>(x)); }
+template <std::int64_t... axes, Operand X> auto min(X&& x) { return detail::reduce_call<Min, false, axes...>(std::forward<X>(x)); }
+template <std::int64_t... axes, Operand X> auto reduce_all(X&& x) { return detail::reduce_call<All, false, axes...>(std::forward<X>(x)); }
+template <std::int64_t... axes, Operand X> auto reduce_any(X&& x) { return detail::reduce_call<Any, false, axes...>(std::forward<X>(x)); }
+template <Operand X> auto l2_loss(X&& x) { return call(Constant<L2Loss{}>{}, std::forward<X>(x)); }
 
 }  // namespace tenon

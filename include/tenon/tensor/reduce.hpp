@@ -9,10 +9,40 @@
 
 namespace tenon {
 
+namespace detail {
+/// Integers wrap; signed ones would be undefined.
+template <class T> using wrapping_t = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<std::conditional_t<std::is_integral_v<T>, T, int>>, std::type_identity<T>>::type;
+}
 template <class T> struct Plus {
     using type = T;
     static constexpr T start = T(0);
-    static T apply(T a, T b) { return static_cast<T>(a + b); }
+    static T apply(T a, T b) { return static_cast<T>(static_cast<detail::wrapping_t<T>>(a) + static_cast<detail::wrapping_t<T>>(b)); }
+};
+template <class T> struct Times {
+    using type = T;
+    static constexpr T start = T(1);
+    static T apply(T a, T b) { return static_cast<T>(static_cast<detail::wrapping_t<T>>(a) * static_cast<detail::wrapping_t<T>>(b)); }
+};
+/// NaN wins. Of nothing: minus infinity, or the lowest integer.
+template <class T> struct Largest {
+    using type = T;
+    static constexpr T start = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+    static T apply(T a, T b) { return b > a || b != b ? b : a; }
+};
+template <class T> struct Smallest {
+    using type = T;
+    static constexpr T start = std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+    static T apply(T a, T b) { return b < a || b != b ? b : a; }
+};
+struct AllTrue {
+    using type = bool;
+    static constexpr bool start = true;
+    static bool apply(bool a, bool b) { return a && b; }
+};
+struct AnyTrue {
+    using type = bool;
+    static constexpr bool start = false;
+    static bool apply(bool a, bool b) { return a || b; }
 };
 
 namespace detail {
