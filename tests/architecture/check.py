@@ -42,6 +42,9 @@ SAMPLES = {
     rules.length_has_a_reason: (
         [{"include/tenon/base/a.hpp": "\n" * 301}, {"examples/01_a.cpp": "\n" * 71}],
         [{"include/tenon/base/a.hpp": "// Long because it is a table.\n" + "\n" * 400}, {"tests/base/test_a.cpp": "\n" * 300}]),
+    rules.readme_shows_what_runs: (
+        [{"README.md": "```cpp\nint a;\nint b;\n```", "examples/01_a.cpp": "int a;\nint c;\n"}],
+        [{"README.md": "```cpp\nint a;\n\nint b;\n```", "examples/01_a.cpp": "{\n    int a;\n    int b;\n}\n"}]),
 }
 
 
@@ -53,10 +56,13 @@ source, listed = Path(sys.argv[1]), set(sys.argv[2:])
 headers = read(source / "include" / "tenon", "*.hpp")
 files = {f"{folder}/{path}": text for folder in ("include", "src", "tests", "examples", "tools", "bench") for path, text in read(source / folder, "*.hpp", "*.cpp").items()}
 
+files["README.md"] = (source / "README.md").read_text()
+whole_tree = (rules.length_has_a_reason, rules.readme_shows_what_runs)
+
 tally = Tally()
 for rule, (refused, accepted) in SAMPLES.items():
-    blind = [f"does not see {tree}" for tree in refused if not rule(tree)] + [f"refuses {tree}: {rule(tree)}" for tree in accepted if rule(tree)]
-    tally.claim(rule.__doc__.strip(), blind or rule(files if rule is rules.length_has_a_reason else headers))
+    blind = [f"does not see {tree}" for tree in refused if not list(rule(tree))] + [f"refuses {tree}: {rule(tree)}" for tree in accepted if list(rule(tree))]
+    tally.claim(rule.__doc__.strip(), blind or list(rule(files if rule in whole_tree else headers)))
 
 unlisted = {p for p in files if p.startswith(("include/", "examples/")) or p.startswith("tests/") and Path(p).name.startswith("test_")} - listed
 tally.claim("The build folder knows every header, test and example.", [f"{p} came after the build folder was configured: meson setup --reconfigure" for p in sorted(unlisted)])

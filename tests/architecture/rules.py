@@ -8,9 +8,9 @@ LAYERS = {
     "tensor": ["base"],
     "expr": ["tensor"],
     "ops": ["expr"],
-    "grad": ["ops"],
-    "train": ["grad"],
     "run": ["ops"],
+    "grad": ["ops", "run"],
+    "train": ["grad"],
     "io": ["tensor"],
     "graph": ["ops", "io"],
     "checkpoint": ["graph", "run", "io"],
@@ -18,7 +18,7 @@ LAYERS = {
     "dist": ["train", "run"],
 }
 # Names for all programs: what lies beside the layers. `fwd.hpp` only names things, `tenon.hpp` includes what most programs need.
-TOP = {"fwd.hpp": ["base"], "tenon.hpp": [layer for layer in LAYERS if layer not in ("summary", "dist")]}
+TOP = {"fwd.hpp": ["base"]} | {name: [layer for layer in LAYERS if layer not in ("summary", "dist")] for name in ("tenon.hpp", "import.hpp")}
 
 MAPS_ARE_MADE_IN = {"tensor/view.hpp"}
 # nlohmann/json.hpp costs a second per translation unit: where it may be included, and who must not reach it at all.
@@ -78,7 +78,7 @@ def direction(headers):
             edges.setdefault(path, []).append(target)
             if target not in headers:
                 bad.append(f"{path}:{line}: includes {written}, which does not exist")
-            elif layer_of(target) is None and target != "fwd.hpp" or layer_of(target) not in allowed | {None}:
+            elif layer_of(target) is None and target != "fwd.hpp" and (path, target) != ("import.hpp", "tenon.hpp") or layer_of(target) not in allowed | {None}:
                 bad.append(f"{path}:{line}: {layer or path} includes {target}; it may include {', '.join(sorted(allowed))}")
     state = {}
 
@@ -169,3 +169,13 @@ def length_has_a_reason(files):
         elif len(lines) > LONGEST and not any(line.strip().startswith(REASON_FOR_LENGTH) for line in lines[:15]):
             bad.append(f"{path}: {len(lines)} lines, and none of the first 15 starts with \"{REASON_FOR_LENGTH}\"")
     return bad
+
+
+def readme_shows_what_runs(files):
+    """Every C++ listing of README.md stands in an example, which the tests compile, run and compare."""
+    flat = lambda text: [line.strip() for line in text.splitlines() if line.strip()]
+    examples = [flat(text) for path, text in files.items() if path.startswith("examples/")]
+    for listing in re.findall(r"```cpp\n(.*?)```", files.get("README.md", ""), flags=re.S):
+        lines = flat(listing)
+        if not any(lines == e[i:i + len(lines)] for e in examples for i in range(len(e))):
+            yield f"README.md shows what no example has: {lines[0]}"

@@ -1,0 +1,64 @@
+// Constants as operations, and where the table of an op is found.
+#pragma once
+#include "operation.hpp"
+
+namespace tenon {
+
+template <class T, class S = Unranked> struct Node;
+struct any {};  ///< the element type of a tensor whose dtype is only known at run time
+
+/// A tensor that is part of the graph.
+///
+/// Values    every dtype that a Tensor holds
+/// Gradient  none
+struct Const {
+    Tensor value;
+    static constexpr const char* name = "Const";
+    static constexpr int arity = 0;
+    static constexpr bool differentiable = false;
+    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
+    static constexpr auto params = members(attr("value", &Const::value));
+    Inferred infer() const { return value.dims(); }
+    static Tensor known(const Const& c, std::span<const Ref>, int) { return c.value; }
+};
+struct AddN;
+
+namespace detail {
+template <class O, class T> consteval OpTable make_table();
+}
+template <class O, class T> inline constexpr OpTable table = detail::make_table<O, T>();
+
+#ifdef TENON_PREBUILT
+/// In the static library: the table of its index. Errors: UnsupportedError if the library's list does not have it.
+const OpTable& prebuilt_table(std::string_view name, DType dtype);
+#endif
+/// The table of an op for an element type, wherever its kernels were compiled: in this program, or in the static library.
+template <class O, class T> const OpTable& table_of() {
+#ifdef TENON_PREBUILT
+    static const OpTable& found = prebuilt_table(O::name, dtype_of<T>);
+    return found;
+#else
+    return table<O, T>;
+#endif
+}
+
+/// A constant as an operation.
+template <class T> Output make_const(Tensor value, std::string name = {}) {
+    return make_operation(table_of<Const, T>(), std::make_shared<Const>(Const{std::move(value)}), {}, std::move(name));
+}
+
+namespace detail {
+
+template <class O> inline constexpr O stateless{};
+[[gnu::noinline]] inline std::shared_ptr<void> owned(void* op, void (*destroy)(void*)) { return {op, destroy}; }
+/// An op by pointer. One kind of owner for all of them: a kind each would be half of what a row of the list of ops costs to compile.
+template <class O> std::shared_ptr<void> shared_op(O op) {
+    if constexpr (std::is_empty_v<O>) return {std::shared_ptr<void>(), const_cast<O*>(&stateless<O>)};
+    else return owned(new O(std::move(op)), [](void* p) { delete static_cast<O*>(p); });
+}
+
+template <class T> inline constexpr bool is_small_float = std::is_same_v<T, half> || std::is_same_v<T, bfloat16>;
+
+}  // namespace detail
+
+}  // namespace tenon

@@ -1,0 +1,75 @@
+// From an op's `forward` or `compute` to the kernel that plans call.
+#pragma once
+#include "../tensor/blocks.hpp"
+#include "constant.hpp"
+#include "through_float.hpp"
+
+namespace tenon::detail {
+
+// ---- kernels
+
+/// out = f(block of each operand), over all blocks: the loop of every elementwise kernel.
+template <class T, class R, std::size_t N, class F> void each_block(const Call& c, F&& f) {
+    const auto& layouts = *static_cast<const Layouts*>(c.prepared);
+    std::array<Reader<T>, N> readers;
+    for (std::size_t k = 0; k < N; ++k) readers[k].open(*c.in[k], layouts.each[k], layouts.cuts);
+    R* const out = static_cast<R*>(c.out[0]->data);
+    layouts.cuts.each([&](std::int64_t i, std::int64_t n) { f(map(out + i, n), readers, i, n); });
+}
+using Step = void (*)(const void* op, void* y, const void* const* x, std::int64_t n);
+/// The same with one function per op: the loop around it is compiled once per type.
+template <class T, class R, std::size_t N> [[gnu::noinline]] void walk(const Call& c, Step step) {
+    each_block<T, R, N>(c, [&](auto y, auto& readers, auto i, auto n) {
+        const void* x[N];
+        for (std::size_t k = 0; k < N; ++k) x[k] = readers[k].at(i, n);
+        step(c.op, y.data(), x, n);
+    });
+}
+/// Integers wrap, as they do in TensorFlow; signed ones would be undefined.
+template <class T> auto wrapping(const T& v) {
+    if constexpr (std::is_same_v<T, bool>) return v;
+    else if constexpr (std::is_integral_v<T> && sizeof(T) < 4) return static_cast<std::uint32_t>(v);
+    else if constexpr (std::is_integral_v<T>) return static_cast<std::make_unsigned_t<T>>(v);
+    else return v;
+}
+/// One Eigen assignment where vectors pay, a plain loop over `element`, or over `forward` of single elements, where they do not.
+template <class O, class T, class R, class... X> void step_over(const O& op, R* y, std::int64_t n, const X*... x) {
+    if constexpr (std::is_floating_point_v<T> && std::is_same_v<R, T> && !requires { O::by_element; }) map(y, n) = op.forward(map(x, n)...);
+    else if constexpr (requires { op.element(*x...); }) for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.element(x[k]...));
+    else for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.forward(wrapping(x[k])...));
+}
+template <class O, class T> void step(const void* self, void* to, const void* const* from, std::int64_t n) {
+    const auto x = [&](int i) { return static_cast<const T*>(from[i]); };
+    auto* const y = static_cast<result_t<O, T>*>(to);
+    if constexpr (O::arity == 1) step_over<O, T>(as<O>(self), y, n, x(0));
+    else if constexpr (O::arity == 2) step_over<O, T>(as<O>(self), y, n, x(0), x(1));
+    else step_over<O, T>(as<O>(self), y, n, x(0), x(1), x(2));
+}
+inline std::shared_ptr<const void> prepare_elementwise(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+    return std::make_shared<Layouts>(in.data(), in.size(), out[0]->dims, out[0]->dims.size());
+}
+/// Kernels that only move elements are compiled once per width.
+template <class T> using storage_t = std::conditional_t<std::is_same_v<T, std::string>, std::string,
+    std::conditional_t<sizeof(T) == 1, std::uint8_t, std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::conditional_t<sizeof(T) == 8, std::uint64_t, T>>>>>;
+
+template <class O> inline constexpr bool keeps_type = requires { O::moves; } || requires { O::casts; };
+
+
+template <class O, class T> void forward(const Call& c) {
+    if constexpr (is_small_float<T> && !keeps_type<O>) {
+        run_through_float(table<O, float>, c);
+    } else if constexpr (ElementwiseOp<O>) {
+        walk<T, result_t<O, T>, static_cast<std::size_t>(O::arity)>(c, &step<O, T>);
+    } else if constexpr (requires { O::moves; }) {
+        as<O>(c.op).template compute<storage_t<T>>(c);
+    } else {
+        as<O>(c.op).template compute<T>(c);
+    }
+}
+template <class O, class T> std::size_t workspace(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+    if constexpr (is_small_float<T> && !keeps_type<O>) return workspace_through_float(table<O, float>, op, in, out);
+    else return as<O>(op).template workspace<T>(in, out);
+}
+template <class O, class T> concept HasWorkspace = requires(const O& o, std::span<const Ref* const> r) { o.template workspace<T>(r, r); };
+
+}  // namespace tenon::detail
