@@ -18,4 +18,10 @@ Graph import_graph_def(const std::string& path) { return detail::import_graph_de
 ImportedModel import_saved_model(const std::string& directory, const std::vector<std::string>& tags) { return detail::import_saved_model(directory, tags, builtin_ops()); }
 void initialize(Session& session, const Graph& graph, const std::vector<std::string>& variables) { detail::initialize(session, graph, variables); }
 
+template std::string Saver::save<void>(Session&, const std::string&, const SaveOptions&);
+template RestoreReport Saver::restore<void>(Session&, const std::string&) const;
+template RestoreReport Saver::compare<void>(const std::string&) const;
+template proto::MetaGraphDef Saver::meta_graph<void>() const;
+template std::vector<SavedVariable> variables_to_save<void>(const Graph&);
+
 }  // namespace tenon

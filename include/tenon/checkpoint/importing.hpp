@@ -56,7 +56,7 @@ inline ImportedModel import_saved_model(const std::string& directory, std::vecto
         if (sorted(has) == sorted(tags)) {
             auto result = imported(std::move(meta), ops);
             const auto values = join_path(directory, "variables/variables");
-            if (!result.saver.variables().empty()) result.saver.restore(values);
+            if (!result.saver.variables().empty()) restore_variables(values, result.saver.variables());
             return result;
         }
         there += there.empty() ? "" : "; ";

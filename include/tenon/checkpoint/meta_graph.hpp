@@ -18,7 +18,7 @@ inline const proto::MetaGraphDef* meta_graph_of(const Graph& graph) {
 }
 
 /// The variables that a collection of an imported graph lists; entries that do not parse are passed over, as collections are hints.
-inline std::vector<proto::VariableDef> variable_defs(const proto::MetaGraphDef& meta, std::string_view collection) {
+template <class = void> std::vector<proto::VariableDef> variable_defs(const proto::MetaGraphDef& meta, std::string_view collection) {
     std::vector<proto::VariableDef> all;
     const auto* const list = meta.collection_def.find(collection);
     if (!list || !list->bytes_list) return all;
@@ -37,7 +37,7 @@ inline bool valid_node_name(std::string_view name) {
     const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.'; };
     return !name.empty() && letter(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || c == '_' || c == '-' || c == '/' || c == '>'; });
 }
-inline void check_names(const Graph& graph) {
+template <class = void> void check_names(const Graph& graph) {
     std::string bad;
     for (const auto& o : graph.operations())
         if (!node_def_of(*o) && !valid_node_name(o->name)) bad += (bad.empty() ? "'" : ", '") + o->name + "'";
@@ -45,7 +45,7 @@ inline void check_names(const Graph& graph) {
 }
 
 /// What collections and savers need to know of variables, and the nodes that they need besides.
-class VariableNodes {
+template <class = void> class VariableNodes {
     const Graph& graph_;
     proto::GraphDef& def_;
     std::unordered_map<const Operation*, std::string> readers_;
@@ -82,12 +82,12 @@ private:
     }
 };
 
-inline void add_bytes(proto::MetaGraphDef& meta, const char* collection, std::string bytes) {
+template <class = void> void add_bytes(proto::MetaGraphDef& meta, const char* collection, std::string bytes) {
     auto& c = meta.collection_def[collection];
     if (!c.bytes_list) c = {.bytes_list = proto::CollectionDef::BytesList{}};
     c.bytes_list->value.push_back(std::move(bytes));
 }
-inline void add_name(proto::MetaGraphDef& meta, const char* collection, const std::string& name) {
+template <class = void> void add_name(proto::MetaGraphDef& meta, const char* collection, const std::string& name) {
     auto& c = meta.collection_def[collection];
     if (!c.node_list) c = {.node_list = proto::CollectionDef::NodeList{}};
     auto& list = c.node_list->value;
@@ -98,7 +98,7 @@ inline void add_name(proto::MetaGraphDef& meta, const char* collection, const st
 
 /// The variables of a graph under their names, in their order: those of a program, and of an import those that its collection `variables` lists, parts of
 /// partitioned ones under the name of the whole. All of an import that has no such collection.
-inline std::vector<SavedVariable> variables_to_save(const Graph& graph) {
+template <class = void> std::vector<SavedVariable> variables_to_save(const Graph& graph) {
     std::unordered_map<std::string, proto::VariableDef> listed;
     if (const auto* const meta = meta_graph_of(graph))
         for (auto& d : variable_defs(*meta, "variables")) listed.emplace(detail::operation_part(d.variable_name), std::move(d));
@@ -130,7 +130,7 @@ struct MetaGraphOptions {
 /// The graph with a saver of `variables`. If the graph was imported with a saver of just these, that one stays the graph's saver.
 ///
 /// Errors    NameError for names that TensorFlow does not allow
-inline proto::MetaGraphDef meta_graph(const Graph& graph, const std::vector<SavedVariable>& variables, const MetaGraphOptions& options = {}) {
+template <class = void> proto::MetaGraphDef meta_graph(const Graph& graph, const std::vector<SavedVariable>& variables, const MetaGraphOptions& options = {}) {
     detail::check_names(graph);
     proto::MetaGraphDef meta;
     const auto* const imported = meta_graph_of(graph);
@@ -144,7 +144,7 @@ inline proto::MetaGraphDef meta_graph(const Graph& graph, const std::vector<Save
     }
     auto& def = meta.graph_def.emplace();
     def = export_graph(graph);
-    detail::VariableNodes nodes(graph, def);
+    detail::VariableNodes<> nodes(graph, def);
     for (const auto& v : graph.variables()) {
         if (node_def_of(*v.operation) || !v.operation->state || !v.operation->state->initial) continue;
         const auto bytes = proto::encode(nodes.describe(*v.operation));
@@ -155,7 +155,8 @@ inline proto::MetaGraphDef meta_graph(const Graph& graph, const std::vector<Save
         if (root && (root.operation->results.empty() || root.operation->table->writes > 0) && !node_def_of(*root.operation)) detail::add_name(meta, "train_op", root.operation->name);
 
     bool same = false;
-    if (meta.saver_def && meta.saver_def->sharded == options.sharded && graph.contains(meta.saver_def->restore_op_name) && graph.contains(detail::operation_part(meta.saver_def->save_tensor_name))) {
+    // A saver of version 1 restores with ops that cannot read what is written here.
+    if (meta.saver_def && meta.saver_def->version == proto::SaverDef::Version::v2 && meta.saver_def->sharded == options.sharded && graph.contains(meta.saver_def->restore_op_name) && graph.contains(detail::operation_part(meta.saver_def->save_tensor_name))) {
         try {
             same = read_saver_nodes(graph, *meta.saver_def) == variables;
         } catch (const FormatError&) {}

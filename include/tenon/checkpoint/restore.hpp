@@ -2,6 +2,7 @@
 #pragma once
 #include "../expr/graph.hpp"
 #include "bundle_reader.hpp"
+#include "checkpoint_files.hpp"
 #include "saver_nodes.hpp"
 
 namespace tenon {
@@ -29,7 +30,7 @@ struct RestoreReport {
 namespace detail {
 
 /// The names in a checkpoint that are nearest to one that is not.
-inline std::string nearest_keys(std::span<const StoredTensor> tensors, const std::string& key) {
+template <class = void> std::string nearest_keys(std::span<const StoredTensor> tensors, const std::string& key) {
     std::vector<std::pair<std::size_t, std::string_view>> close;
     const auto limit = std::max<std::size_t>(2, key.size() / 3);
     for (const auto& t : tensors) {
@@ -52,7 +53,7 @@ struct RestoreStep {
 };
 
 /// Compares everything; `steps` are those that fit.
-inline RestoreReport plan_restore(const BundleReader& checkpoint, const std::vector<SavedVariable>& variables, std::vector<RestoreStep>& steps) {
+template <class = void> RestoreReport plan_restore(const BundleReader& checkpoint, const std::vector<SavedVariable>& variables, std::vector<RestoreStep>& steps) {
     RestoreReport report;
     report.prefix = checkpoint.prefix();
     std::unordered_set<std::string_view> asked;
@@ -95,7 +96,7 @@ inline RestoreReport plan_restore(const BundleReader& checkpoint, const std::vec
 }
 
 /// Errors    RestoreError with the whole report; those of files. Nothing has changed then.
-inline RestoreReport restore_variables(const std::string& prefix, const std::vector<SavedVariable>& variables) {
+template <class = void> RestoreReport restore_variables(const std::string& prefix, const std::vector<SavedVariable>& variables) {
     if (!checkpoint_exists(prefix)) throw MissingFileError(prefix + ": there is no such checkpoint");
     const BundleReader checkpoint(prefix);
     std::vector<RestoreStep> steps;

@@ -8,6 +8,8 @@
 // the nodes to feed, fetch and run. What a Saver saves is told by these nodes alone, so an importer finds it by walking them.
 //
 // Source    tensorflow/python/training/saver.py (BulkSaverBuilder), as TensorFlow 1.15 writes it
+//
+// Templates without a use for their parameter: a program that saves nothing compiles none of this.
 #pragma once
 #include "../graph/export.hpp"
 #include "../run/variable.hpp"
@@ -30,7 +32,7 @@ inline std::string tensor_name(const Output& o) { return o.operation->name + ":"
 inline std::string input_name(const Output& o) { return o.index ? tensor_name(o) : o.operation->name; }
 
 /// The operation that reads a variable for expressions and savers: "w/read", "w/Read/ReadVariableOp". Null if there is none.
-inline std::shared_ptr<Operation> reader_of(const Graph& graph, const Operation& variable) {
+template <class = void> std::shared_ptr<Operation> reader_of(const Graph& graph, const Operation& variable) {
     std::shared_ptr<Operation> found;
     for (const auto* suffix : {"/read", "/Read/ReadVariableOp"}) {
         if (found || !graph.contains(variable.name + suffix)) continue;
@@ -42,7 +44,7 @@ inline std::shared_ptr<Operation> reader_of(const Graph& graph, const Operation&
 }
 
 /// Appends nodes under a scope that the graph does not have yet.
-class NodeWriter {
+template <class = void> class NodeWriter {
     proto::GraphDef& graph_;
     std::string scope_;
     std::unordered_map<std::string, int> used_;
@@ -79,7 +81,7 @@ public:
     std::string strings(std::string name, const std::vector<std::string>& list) { return constant(std::move(name), Tensor::of<std::string>({static_cast<std::int64_t>(list.size())}, std::span<const std::string>(list))); }
 };
 
-inline void colocate(proto::NodeDef& node, const std::string& with) { node.attr["_class"] = proto::attr_value(std::vector<std::string>{"loc:@" + with}); }
+template <class = void> void colocate(proto::NodeDef& node, const std::string& with) { node.attr["_class"] = proto::attr_value(std::vector<std::string>{"loc:@" + with}); }
 
 struct Shard {
     std::vector<const SavedVariable*> variables;
@@ -105,7 +107,7 @@ inline std::vector<Shard> shards_of(const std::vector<SavedVariable>& all) {
 /// the node that reads a resource variable.
 template <class Reader> proto::SaverDef write_saver_nodes(proto::GraphDef& def, const std::vector<SavedVariable>& variables, bool sharded, Reader reader) {
     using proto::attr_value;
-    detail::NodeWriter w(def, "save");
+    detail::NodeWriter<> w(def, "save");
     const auto text = [](const char* s) { return Tensor::scalar<std::string>(s); };
     const auto placeholder = [&](const char* name, const std::string& of) {
         auto& n = w.add(w.name(name), "PlaceholderWithDefault", {of});
@@ -198,21 +200,21 @@ template <class Reader> proto::SaverDef write_saver_nodes(proto::GraphDef& def, 
 namespace detail {
 
 /// The strings that a constant holds; null if `o` is not one.
-inline const Tensor* constant_strings(const Output& o) {
+template <class = void> const Tensor* constant_strings(const Output& o) {
     auto at = o;
     while (at.operation->table->name == "Identity" && !at.operation->inputs.empty()) at = at.operation->inputs[0];
     if (at.operation->table->name != "Const" || !at.operation->table->supported) return nullptr;
     const auto& value = as<Const>(at.operation->op.get()).value;
     return value.dtype() == DType::string ? &value : nullptr;
 }
-inline std::string string_at(const Output& o, int i, const Operation& of) {
+template <class = void> std::string string_at(const Output& o, int i, const Operation& of) {
     const auto* const list = constant_strings(o);
     if (!list) throw FormatError("[Saver] " + describe(of) + " takes its names from " + describe(*o.operation) + ", which is no constant");
     if (i < 0 || i >= list->size()) throw FormatError(sentence("[Saver] ", describe(of), " has an output ", i, " and ", list->size(), " names"));
     return list->span<std::string>()[static_cast<std::size_t>(i)];
 }
 /// The operations behind an operation, itself first, through control edges, and through data edges if `data`.
-inline std::vector<std::shared_ptr<Operation>> behind(const std::shared_ptr<Operation>& from, bool data) {
+template <class = void> std::vector<std::shared_ptr<Operation>> behind(const std::shared_ptr<Operation>& from, bool data) {
     std::vector<std::shared_ptr<Operation>> found{from};
     std::unordered_set<const Operation*> seen{from.get()};
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -230,7 +232,7 @@ inline std::string operation_part(const std::string& tensor) { return tensor.sub
 /// these to RestoreV2 (or, of version 1, Restore and RestoreSlice) and the constants that name its tensors.
 ///
 /// Errors    NameError if a node is not there; FormatError if the names of the tensors are no constants
-inline std::vector<SavedVariable> read_saver_nodes(const Graph& graph, const proto::SaverDef& saver) {
+template <class = void> std::vector<SavedVariable> read_saver_nodes(const Graph& graph, const proto::SaverDef& saver) {
     std::vector<SavedVariable> all;
     for (const auto& o : detail::behind(graph.get_operation_by_name(saver.restore_op_name), false)) {
         const auto& kind = o->table->name;

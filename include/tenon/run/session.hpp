@@ -102,7 +102,10 @@ public:
     Feed resolve(const NamedFeed& f) const { return {graph_.get_tensor_by_name(f.name), f.value}; }
 
 private:
-    static bool same_elements(const Tensor& a, const Tensor& b) { return std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
+    static bool same_elements(const Tensor& a, const Tensor& b) {
+        if (a.dtype() == DType::string) return std::equal(a.span<std::string>().begin(), a.span<std::string>().end(), b.span<std::string>().begin());
+        return std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+    }
     std::shared_ptr<Plan> plan_for(std::span<const Output> fetches, std::vector<Feed>& feeds) {
         for (const Entry& e : entries_) {
             if (e.feeds.size() != feeds.size() || !std::equal(e.fetches.begin(), e.fetches.end(), fetches.begin(), fetches.end())) continue;
