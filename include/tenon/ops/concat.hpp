@@ -48,6 +48,30 @@ template <class T> void cut_parts(const Call& c, const View<const T>& x, std::in
         from += run;
     }
 }
+/// Of g, what belongs to each of the tensors that were put together.
+[[gnu::noinline]] inline std::vector<Output> parts_of(const Output& g, const std::vector<Output>& x, const std::int64_t* known, Output axis, const OpTable& slice, const OpTable& shape_n, const OpTable& rank) {
+    bool fixed = known;
+    for (const Output& part : x) fixed = fixed && part.dims().ranked() && part.dims()[from_front(*known, part.dims().rank)] != dyn;
+    std::vector<Output> all;
+    std::int64_t at = 0;
+    for (std::size_t k = 0; fixed && k < x.size(); ++k) {
+        const Dims& d = x[k].dims();
+        const int a = from_front(*known, d.rank);
+        Slice s{Dims::filled(d.rank, 0), Dims::filled(d.rank, -1)};
+        s.begin[a] = at, s.size[a] = d[a];
+        at += d[a];
+        all.push_back(apply(slice, shared_op(s), {g}));
+    }
+    if (fixed) return all;
+    const auto n = static_cast<std::int64_t>(x.size());
+    if (axis.dtype() != DType::int32) axis = make<std::int32_t>(Cast{}, {axis});
+    const auto shapes = outputs_of(applied(shape_n, ShapeN{DType::int32, n}, x), x.size());
+    std::vector<Output> with_axis{make<std::int32_t>(FloorMod{}, {axis, applied(rank, Rank{}, {x[0]})})};
+    with_axis.insert(with_axis.end(), shapes.begin(), shapes.end());
+    const auto begins = outputs_of(make<std::int32_t>(ConcatOffset{0, n}, with_axis), x.size());
+    for (std::size_t k = 0; k < x.size(); ++k) all.push_back(refined(applied(slice, Slice{}, {g, begins[k], shapes[k]}), x[k].dims()));
+    return all;
+}
 /// What Concat and ConcatV2 share; the axis is the input `O::at`.
 template <class O> struct Concatenation {
     std::int64_t axis = 0;
@@ -81,32 +105,8 @@ template <class O> struct Concatenation {
             to += run;
         }
     }
-    template <class T> static std::vector<Output> gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>&, const detail::Inputs<T>& x) {
-        bool known = self.complete;
-        for (const Output& part : x.x) known = known && part.dims().ranked() && part.dims()[from_front(self.op.axis, part.dims().rank)] != dyn;
-        std::vector<Output> all;
-        if (known) {
-            std::int64_t at = 0;
-            for (const Output& part : x.x) {
-                const Dims& d = part.dims();
-                const int a = from_front(self.op.axis, d.rank);
-                Slice s{Dims::filled(d.rank, 0), Dims::filled(d.rank, -1)};
-                s.begin[a] = at, s.size[a] = d[a];
-                at += d[a];
-                all.push_back(call(RunTime<Slice>{s}, g));
-            }
-            return all;
-        }
-        const auto n = static_cast<std::int64_t>(x.size());
-        Output axis = self.at->inputs[O::at < 0 ? x.size() : 0];
-        if (axis.dtype() != DType::int32) axis = make<std::int32_t>(Cast{}, {axis});
-        const Output rank = make_operation(table_of<Rank, T>(), shared_op(Rank{}), {x.x[0]});
-        const auto shapes = outputs_of(make_operation(table_of<ShapeN, T>(), shared_op(ShapeN{DType::int32, n}), x.x), x.size());
-        std::vector<Output> with_axis{make<std::int32_t>(FloorMod{}, {axis, rank})};
-        with_axis.insert(with_axis.end(), shapes.begin(), shapes.end());
-        const auto begins = outputs_of(make<std::int32_t>(ConcatOffset{0, n}, with_axis), x.size());
-        for (std::size_t k = 0; k < x.size(); ++k) all.push_back(with_extents(make<T>(Slice{}, {g, begins[k], shapes[k]}), x.x[k].dims()));
-        return all;
+    template <class T> static std::vector<Output> gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>&, const Inputs<T>& x) {
+        return parts_of(g, x.x, self.complete ? &self.op.axis : nullptr, self.at->inputs[O::at < 0 ? x.size() : 0], table_of<Slice, T>(), table_of<ShapeN, T>(), table_of<Rank, T>());
     }
 };
 }  // namespace detail

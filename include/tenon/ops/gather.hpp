@@ -23,6 +23,7 @@ inline Node<std::int32_t> folded(const Output& o) {
 template <class T> Node<std::int32_t> rank_of(const Node<T>& x) { return folded(make_operation(table_of<Rank, T>(), shared_op(Rank{}), {x})); }
 /// As many ones as `n` says.
 inline Node<std::int32_t> ones(const Node<std::int32_t>& n) { return folded(make<std::int32_t>(Fill{}, {folded(make<std::int32_t>(Pack{}, {n})), integers(1)})); }
+struct SpreadTables { const OpTable &shape, &rank, &transpose, &reshape, &segment_sum; };
 /// The adjoint of picking rows along an axis.
 template <class T> Node<T> spread(const Node<T>& g, const Node<T>& x, const Output& indices, const Output& axis, std::int64_t batch_dims);
 }  // namespace detail
@@ -136,29 +137,33 @@ struct Gather : detail::Gathering {
     }
 };
 
-template <class T> std::tuple<Node<T>, no_gradient> UnsortedSegmentSum::gradient(const RunTime<UnsortedSegmentSum>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const auto&) {
-    const Output& ids = self.at->inputs[1];
-    const auto rows = [&]<class I>(std::type_identity<I>) {
+namespace detail {
+/// The row of its segment for each id, zeros where the id is negative.
+[[gnu::noinline]] inline Output rows_of_segments(const Output& g, const Output& x, const Output& ids, const Output& zeros, const OpTable& gather, const OpTable& select, const OpTable& rank) {
+    return with_index_type(ids.dtype(), [&]<class I>(std::type_identity<I>) {
         const Output zero = make_const<I>(Tensor::scalar(I(0)));
-        const auto picked = with_extents(make<T>(GatherV2{}, {g, make<I>(Maximum{}, {ids, zero}), detail::integers(0)}), x.dims());
-        Node<bool> kept = make<I>(GreaterEqual{}, {ids, zero});
-        const auto more = detail::folded(make<std::int32_t>(Sub{}, {detail::rank_of(x), detail::rank_of(kept)}));
-        kept = make<bool>(Reshape{}, {kept, detail::folded(make<std::int32_t>(ConcatV2{}, {shape_tensor(kept), detail::ones(more), detail::integers(0)}))});
-        return make<T>(SelectV2{}, {kept, picked, make_const<T>(Tensor::scalar(T(0)))});
-    };
-    return {ids.dtype() == DType::int64 ? rows(std::type_identity<std::int64_t>{}) : rows(std::type_identity<std::int32_t>{}), no_gradient{}};
+        const Output picked = refined(applied(gather, GatherV2{}, {g, make<I>(Maximum{}, {ids, zero}), integers(0)}), x.dims());
+        const Node<bool> kept = make<I>(GreaterEqual{}, {ids, zero});
+        const auto more = folded(make<std::int32_t>(Sub{}, {applied(rank, Rank{}, {x}), rank_of(kept)}));
+        const Output column = make<bool>(Reshape{}, {kept, folded(make<std::int32_t>(ConcatV2{}, {shape_tensor(kept), ones(more), integers(0)}))});
+        return applied(select, SelectV2{}, {column, picked, zeros});
+    });
+}
+}  // namespace detail
+template <class T> std::tuple<Node<T>, no_gradient> UnsortedSegmentSum::gradient(const RunTime<UnsortedSegmentSum>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const auto&) {
+    return {Node<T>(detail::rows_of_segments(g, x, self.at->inputs[1], make_const<T>(Tensor::scalar(T(0))), table_of<GatherV2, T>(), table_of<SelectV2, T>(), table_of<Rank, T>())), no_gradient{}};
 }
 
 namespace detail {
-template <class T> Node<T> permuted(const Node<T>& x, const Node<std::int32_t>& perm) {
+[[gnu::noinline]] inline Output permuted(const OpTable& transpose, const Output& x, const Node<std::int32_t>& perm) {
     const Tensor& known = perm.operation->results[0].known;
     bool same = static_cast<bool>(known);
     for (std::int64_t i = 0; same && i < known.size(); ++i) same = known.data<std::int32_t>()[i] == i;
-    return same ? x : make<T>(Transpose{}, {x, perm});
+    return same ? x : applied(transpose, Transpose{}, {x, perm});
 }
 /// Of x [b.., o.., n, i..] and g [b.., o.., k.., i..]: the picked axes k go to the front, behind the batches; their rows are added
 /// up by number; the axis goes back to its place. Ranks and the axis are constants, or arithmetic that a plan folds.
-template <class T> Node<T> spread(const Node<T>& g, const Node<T>& x, const Output& indices, const Output& along, std::int64_t batch_dims) {
+[[gnu::noinline]] inline Output spread(const Output& g, const Output& x, const Output& indices, const Output& along, std::int64_t batch_dims, const SpreadTables& t) {
     using I = Node<std::int32_t>;
     const auto number = [](std::int64_t v) { return I(integers(v)); };
     const auto sum = [](const I& a, const I& b) { return folded(make<std::int32_t>(AddV2{}, {a, b})); };
@@ -168,23 +173,28 @@ template <class T> Node<T> spread(const Node<T>& g, const Node<T>& x, const Outp
         return folded(make<std::int32_t>(ConcatV2{}, std::move(parts)));
     };
     const I index = indices.dtype() == DType::int32 ? I(indices) : make<std::int32_t>(Cast{}, {indices});
-    const I rank = rank_of(x), indices_rank = rank_of(index);
+    const I rank = folded(applied(t.rank, Rank{}, {x})), indices_rank = rank_of(index);
     const I b = batch_dims < 0 ? sum(indices_rank, number(batch_dims)) : number(batch_dims), picks = folded(make<std::int32_t>(Sub{}, {indices_rank, b}));
     const I a = folded(make<std::int32_t>(FloorMod{}, {along.dtype() == DType::int32 ? along : Output(make<std::int32_t>(Cast{}, {along})), rank}));
-    const I batches = range(number(0), b), outer = range(b, a), behind = sum(a, number(1));
-    const I forth = joined({batches, range(a, sum(a, picks)), outer, range(sum(a, picks), rank_of(g))});
-    const I front = joined({batches, range(a, behind), outer, range(behind, rank)}), back = joined({batches, range(sum(b, number(1)), behind), range(b, sum(b, number(1))), range(behind, rank)});
-    const I extents = folded(make<std::int32_t>(GatherV2{}, {folded(shape_tensor(x)), front, integers(0)}));
+    const I batches = range(number(0), b), outer = range(b, a), behind = sum(a, number(1)), behind_b = sum(b, number(1)), picked = sum(a, picks);
+    const I forth = joined({batches, range(a, picked), outer, range(picked, folded(applied(t.rank, Rank{}, {g})))});
+    const I front = joined({batches, range(a, behind), outer, range(behind, rank)}), back = joined({batches, range(behind_b, behind), range(b, behind_b), range(behind, rank)});
+    const I extents = folded(make<std::int32_t>(GatherV2{}, {folded(applied(t.shape, ShapeOp{}, {x})), front, integers(0)}));
     const auto extent = [&](const I& i) { return folded(make<std::int32_t>(GatherV2{}, {extents, i, integers(0)})); };
-    const Node<T> rows = permuted(g, forth);
+    const Output rows = permuted(t.transpose, g, forth);
     const I n = extent(b);
-    if (batch_dims == 0) return with_extents(permuted(make<T>(UnsortedSegmentSum{}, {rows, index, n}), back), x.dims());
+    if (batch_dims == 0) return refined(permuted(t.transpose, applied(t.segment_sum, UnsortedSegmentSum{}, {rows, index, n}), back), x.dims());
     // A batch has rows of its own: they are numbered on from the batch before. The product of extents is the size of a tensor that has them.
     const I batch_extents = extent(batches);
-    const I all = folded(make<std::int32_t>(Mul{}, {folded(make_operation(table_of<Size, T>(), shared_op(Size{}), {make<T>(Fill{}, {batch_extents, make_const<T>(Tensor::scalar(T(0)))})})), n}));
+    const I whole = make<std::int32_t>(Fill{}, {batch_extents, integers(0)});
+    const I all = folded(make<std::int32_t>(Mul{}, {applied(table_of<Size, std::int32_t>(), Size{}, {whole}), n}));
     const I first = make<std::int32_t>(Reshape{}, {make<std::int32_t>(Range{}, {integers(0), all, n}), joined({batch_extents, ones(picks)})});
-    const auto sums = make<T>(UnsortedSegmentSum{}, {rows, make<std::int32_t>(AddV2{}, {index, first}), all});
-    return with_extents(permuted(make<T>(Reshape{}, {sums, extents}), back), x.dims());
+    const Output sums = applied(t.segment_sum, UnsortedSegmentSum{}, {rows, make<std::int32_t>(AddV2{}, {index, first}), all});
+    return refined(permuted(t.transpose, applied(t.reshape, Reshape{}, {sums, extents}), back), x.dims());
+}
+template <class T> Node<T> spread(const Node<T>& g, const Node<T>& x, const Output& indices, const Output& axis, std::int64_t batch_dims) {
+    const SpreadTables t{table_of<ShapeOp, T>(), table_of<Rank, T>(), table_of<Transpose, T>(), table_of<Reshape, T>(), table_of<UnsortedSegmentSum, T>()};
+    return Node<T>(spread(g, x, indices, axis, batch_dims, t));
 }
 }  // namespace detail
 

@@ -206,13 +206,26 @@ template <std::int64_t... axes, Operand X> auto squeeze(X&& x) { return call(Con
 template <class T> Output shape_tensor(const Node<T>& x, DType index = DType::int32) {
     return make_operation(table_of<ShapeOp, T>(), detail::shared_op(ShapeOp{index}), {x});
 }
-/// What a rule knows about its result, and the shape rule cannot see before extents are known.
-template <class T> Node<T> with_extents(Node<T> y, const Dims& extents) {
+namespace detail {
+[[gnu::noinline]] inline const Output& refined(const Output& y, const Dims& extents) {
     bool fit = true;
     const Dims d = merge(y.dims(), extents, fit);
     if (fit) y.operation->results[0].dims = d;
     return y;
 }
+}  // namespace detail
+/// What a rule knows about its result, and the shape rule cannot see before extents are known.
+template <class T> Node<T> with_extents(Node<T> y, const Dims& extents) {
+    detail::refined(y, extents);
+    return y;
+}
+
+namespace detail {
+// Rules of ops that move elements are the same for every element type. Those that are long are functions of the tables they need.
+template <class O> [[gnu::noinline]] Output applied(const OpTable& t, O op, std::vector<Output> in) { return make_operation(t, shared_op(std::move(op)), std::move(in)); }
+/// f(std::type_identity<I>()) for the C++ type of an index.
+template <class F> auto with_index_type(DType index, F f) { return index == DType::int64 ? f(std::type_identity<std::int64_t>{}) : f(std::type_identity<std::int32_t>{}); }
+}  // namespace detail
 template <class T, class S> Node<T> reshape_like(const Node<T, S>& x, const Output& like) {
     if (like.dims().known() && x.dims() == like.dims()) return Node<T>(x);
     if (like.dims().known()) return call(RunTime<Reshape>{Reshape{like.dims()}}, Node<T>(x));

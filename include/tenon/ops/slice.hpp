@@ -44,6 +44,24 @@ struct Slice {
 };
 
 namespace detail {
+/// What lies inside paddings, which is also a gradient's way through them.
+[[gnu::noinline]] inline Output inside_paddings(const Ints* known, const Output& paddings, const Output& g, const Output& x, const OpTable& slice, const OpTable& shape) {
+    const Dims& d = x.dims();
+    bool fixed = known && d.ranked();
+    Slice s;
+    for (int i = 0; fixed && i < d.rank; ++i) {
+        const bool to_end = d[i] == dyn && (*known)[2 * i + 1] == 0;
+        fixed = d[i] != dyn || to_end;
+        s.begin.push((*known)[2 * i]);
+        s.size.push(to_end ? -1 : d[i]);
+    }
+    if (fixed) return apply(slice, shared_op(s), {g});
+    const Output before = with_index_type(paddings.dtype(), [&]<class I>(std::type_identity<I>) { return Output(make<I>(Unpack{2, 1}, {paddings})); });
+    return refined(applied(slice, Slice{}, {g, before, applied(shape, ShapeOp{paddings.dtype()}, {x})}), d);
+}
+template <class T, class O> Node<T> unpadded(const RunTime<O>& self, const Node<T>& g, const Node<T>& x) {
+    return Node<T>(inside_paddings(self.complete ? &self.op.paddings : nullptr, self.at->inputs[1], g, x, table_of<Slice, T>(), table_of<ShapeOp, T>()));
+}
 /// What Pad and PadV2 share.
 template <class O> struct Padded {
     Ints paddings;
@@ -87,25 +105,7 @@ struct Pad : detail::Padded<Pad> {
     static constexpr auto params = members(const_input("paddings", &Pad::paddings, 1));
     constexpr Inferred infer(const Dims& x) const { return padded(x); }
     template <class T> void compute(const Call& c) const { fill_around<T>(c.input<T>(0), c.output<T>(0), T()); }
-    template <class T> static auto gradient(const RunTime<Pad>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) { return std::tuple(unpadded(self, g, x)); }
-    /// What lies inside the paddings.
-    template <class T, class O> static Node<T> unpadded(const RunTime<O>& self, const Node<T>& g, const Node<T>& x) {
-        bool known = self.complete && x.dims().ranked();
-        Slice s;
-        for (int i = 0; known && i < x.dims().rank; ++i) {
-            const bool to_end = x.dims()[i] == dyn && self.op.paddings[2 * i + 1] == 0;
-            known = x.dims()[i] != dyn || to_end;
-            s.begin.push(self.op.paddings[2 * i]);
-            s.size.push(to_end ? -1 : x.dims()[i]);
-        }
-        if (known) return call(RunTime<Slice>{s}, g);
-        const Output& paddings = self.at->inputs[1];
-        const auto slice = [&]<class I>(std::type_identity<I>) {
-            const Output before = make<I>(Unpack{2, 1}, {paddings});
-            return with_extents(make<T>(Slice{}, {g, before, shape_tensor(x, dtype_of<I>)}), x.dims());
-        };
-        return paddings.dtype() == DType::int64 ? slice(std::type_identity<std::int64_t>{}) : slice(std::type_identity<std::int32_t>{});
-    }
+    template <class T> static auto gradient(const RunTime<Pad>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) { return std::tuple(detail::unpadded(self, g, x)); }
 };
 /// The same with any value instead of zero.
 ///
@@ -120,26 +120,31 @@ struct PadV2 : detail::Padded<PadV2> {
         return padded(x);
     }
     template <class T> void compute(const Call& c) const { fill_around<T>(c.input<T>(0), c.output<T>(0), c.input<T>(2)[0]); }
-    template <class T> static auto gradient(const RunTime<PadV2>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>&) { return std::tuple(Pad::unpadded(self, g, x), no_gradient{}); }
+    template <class T> static auto gradient(const RunTime<PadV2>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>&) { return std::tuple(detail::unpadded(self, g, x), no_gradient{}); }
 };
 
-template <class T> std::tuple<Node<T>> Slice::gradient(const RunTime<Slice>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
-    bool known = self.complete && x.dims().ranked();
+namespace detail {
+/// g in zeros, where the slice y of x was.
+[[gnu::noinline]] inline Output set_into_zeros(const Slice* known, const Output& begin, const Output& g, const Output& y, const Output& x, const OpTable& pad, const OpTable& shape) {
+    const Dims& d = x.dims();
+    bool fixed = known && d.ranked();
     Pad p;
-    for (int i = 0; known && i < x.dims().rank; ++i) {
-        const auto begin = self.op.begin[i], size = self.op.size[i];
-        known = size == -1 || x.dims()[i] != dyn;
-        p.paddings.push(begin);
-        p.paddings.push(size == -1 ? 0 : x.dims()[i] - begin - size);
+    for (int i = 0; fixed && i < d.rank; ++i) {
+        const auto at = known->begin[i], size = known->size[i];
+        fixed = size == -1 || d[i] != dyn;
+        p.paddings.push(at);
+        p.paddings.push(size == -1 ? 0 : d[i] - at - size);
     }
-    if (known) return call(RunTime<Pad>{p}, g);
-    const Output& begin = self.at->inputs[1];
-    const auto pad = [&]<class I>(std::type_identity<I>) {
-        const Output rest = make<I>(Sub{}, {make<I>(Sub{}, {shape_tensor(x, dtype_of<I>), shape_tensor(y, dtype_of<I>)}), begin});
-        const Output paddings = make<I>(Pack{1}, {begin, rest});
-        return with_extents(make<T>(Pad{}, {g, paddings}), x.dims());
-    };
-    return begin.dtype() == DType::int64 ? pad(std::type_identity<std::int64_t>{}) : pad(std::type_identity<std::int32_t>{});
+    if (fixed) return apply(pad, shared_op(p), {g});
+    const Output paddings = with_index_type(begin.dtype(), [&]<class I>(std::type_identity<I>) {
+        const Output after_begin = make<I>(Sub{}, {applied(shape, ShapeOp{dtype_of<I>}, {x}), applied(shape, ShapeOp{dtype_of<I>}, {y})});
+        return Output(make<I>(Pack{1}, {begin, make<I>(Sub{}, {after_begin, begin})}));
+    });
+    return refined(applied(pad, Pad{}, {g, paddings}), d);
+}
+}  // namespace detail
+template <class T> std::tuple<Node<T>> Slice::gradient(const RunTime<Slice>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
+    return Node<T>(detail::set_into_zeros(self.complete ? &self.op : nullptr, self.at->inputs[1], g, y, x, table_of<Pad, T>(), table_of<ShapeOp, T>()));
 }
 
 /// `slice<Dims{0, 1}, Dims{-1, 2}>(x)`: `size` elements from `begin` on along every axis; -1: to the end.

@@ -35,30 +35,28 @@ struct Tile {
         if (y.size() > 0) along(0, x.dims, strides_of(x.dims), strides_of(y.dims), x.data, y.data);
     }
     template <class T> static std::tuple<Node<T>> gradient(const RunTime<Tile>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
-        if (self.complete && x.dims().known()) {
-            Dims cut, repeats;
-            bool fits = true;
-            for (int i = 0; i < x.dims().rank; ++i) {
-                const auto m = self.op.multiples[i];
-                fits = fits && cut.rank + 2 <= max_rank;
-                if (!fits) break;
-                if (m != 1) repeats.push(cut.rank), cut.push(m);
-                cut.push(x.dims()[i]);
-            }
-            Sum s;
-            s.axes = repeats;
-            if (fits) return call(RunTime<Sum>{s}, call(RunTime<Reshape>{Reshape{cut}}, g));
-        }
-        const Output& multiples = self.at->inputs[1];
-        const auto sum_of_tiles = [&]<class I>(std::type_identity<I>) {
-            const Output pairs = make<I>(Reshape{}, {make<I>(Pack{1}, {multiples, shape_tensor(x, dtype_of<I>)}), detail::integers(Dims{-1})});
-            const Output axes = make<std::int32_t>(Range{}, {detail::integers(0), make_operation(table_of<Size, I>(), detail::shared_op(Size{}), {pairs}), detail::integers(2)});
-            return with_extents(make<T>(Sum{}, {make<T>(Reshape{}, {g, pairs}), axes}), x.dims());
-        };
-        return multiples.dtype() == DType::int64 ? sum_of_tiles(std::type_identity<std::int64_t>{}) : sum_of_tiles(std::type_identity<std::int32_t>{});
+        return Node<T>(sum_of_repeats(self.complete ? &self.op.multiples : nullptr, self.at->inputs[1], g, x, table_of<Sum, T>(), table_of<Reshape, T>(), table_of<ShapeOp, T>()));
     }
 
 private:
+    [[gnu::noinline]] static Output sum_of_repeats(const Dims* known, const Output& multiples, const Output& g, const Output& x, const OpTable& sum, const OpTable& reshape, const OpTable& shape) {
+        const Dims& d = x.dims();
+        bool fixed = known && d.known();
+        Dims cut;
+        Sum s;
+        for (int i = 0; fixed && i < d.rank; ++i) {
+            const bool repeats = (*known)[i] != 1;
+            fixed = cut.rank + 1 + repeats <= max_rank;
+            if (fixed && repeats) s.axes.push(cut.rank), cut.push((*known)[i]);
+            if (fixed) cut.push(d[i]);
+        }
+        if (fixed) return detail::apply(sum, detail::shared_op(s), {detail::apply(reshape, detail::shared_op(Reshape{cut}), {g})});
+        return detail::with_index_type(multiples.dtype(), [&]<class I>(std::type_identity<I>) {
+            const Output pairs = make<I>(Reshape{}, {make<I>(Pack{1}, {multiples, detail::applied(shape, ShapeOp{dtype_of<I>}, {x})}), detail::integers(Dims{-1})});
+            const Output axes = make<std::int32_t>(Range{}, {detail::integers(0), detail::applied(table_of<Size, I>(), Size{}, {pairs}), detail::integers(2)});
+            return detail::refined(detail::applied(sum, Sum{}, {detail::applied(reshape, Reshape{}, {g, pairs}), axes}), d);
+        });
+    }
     template <class T> void along(int axis, const Dims& x_dims, const Dims& from, const Dims& to, const T* x, T* y) const {
         if (axis == x_dims.rank) {
             *y = *x;
