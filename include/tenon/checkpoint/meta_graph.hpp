@@ -9,6 +9,8 @@
 #pragma once
 #include "saver_nodes.hpp"
 
+#include <unordered_map>
+
 namespace tenon {
 
 /// The message that an imported graph came from; null for a program's own graph.

@@ -29,9 +29,9 @@ inline State* stream_state(const Graph& graph, const Operation& o) {
     return v->state && v->state->value.dtype() == DType::int64 && v->state->value.size() == 3 ? v->state.get() : nullptr;
 }
 inline random::Philox& stream_of(Session& session, const Operation& o) {
-    const auto [at, fresh] = session.streams().try_emplace(&o);
-    if (fresh) o.table->seed(o.op.get(), at->second);
-    return at->second;
+    const auto [stream, fresh] = session.streams()[&o];
+    if (fresh) o.table->seed(o.op.get(), stream);
+    return stream;
 }
 }  // namespace detail
 

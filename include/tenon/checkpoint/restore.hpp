@@ -5,6 +5,8 @@
 #include "checkpoint_files.hpp"
 #include "saver_nodes.hpp"
 
+#include <unordered_set>
+
 namespace tenon {
 
 /// How a checkpoint fits the variables that are to be restored from it. Each entry is a sentence about one of them, but for the names in `unused`.

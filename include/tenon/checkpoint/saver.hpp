@@ -12,6 +12,9 @@
 #include "random_state.hpp"
 #include "restore.hpp"
 
+#include <unordered_map>
+#include <unordered_set>
+
 namespace tenon {
 
 struct SaverOptions {

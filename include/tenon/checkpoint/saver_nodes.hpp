@@ -15,6 +15,9 @@
 #include "../run/variable.hpp"
 #include "slice.hpp"
 
+#include <unordered_map>
+#include <unordered_set>
+
 namespace tenon {
 
 /// A variable, or a part of one, and where it stands in a checkpoint.

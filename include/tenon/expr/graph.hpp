@@ -1,20 +1,19 @@
 // A graph with names: what is exported, what an import gives, and what a session finds tensors in.
 #pragma once
+#include "../base/hash_index.hpp"
 #include "node.hpp"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
 
 namespace tenon {
 
 /// Everything `roots` need, inputs first. Iterative: graphs are deep.
-inline std::vector<std::shared_ptr<Operation>> topological(std::span<const Output> roots) {
+template <class = void> std::vector<std::shared_ptr<Operation>> topological(std::span<const Output> roots) {
     struct Visit { std::shared_ptr<Operation> o; std::size_t edge; };
     std::vector<std::shared_ptr<Operation>> order;
     std::vector<Visit> stack;
-    std::unordered_set<const Operation*> seen;
-    const auto enter = [&](const std::shared_ptr<Operation>& o) { if (seen.insert(o.get()).second) stack.push_back({o, 0}); };
+    HashIndex seen;
+    const auto enter = [&](const std::shared_ptr<Operation>& o) { if (seen.insert(o.get())) stack.push_back({o, 0}); };
     for (const Output& r : roots) {
         enter(r.operation);
         while (!stack.empty()) {
@@ -34,7 +33,7 @@ inline std::vector<std::shared_ptr<Operation>> topological(std::span<const Outpu
 
 namespace detail {
 /// Single-letter edits from one name to another, at most `limit`.
-inline std::size_t distance(std::string_view a, std::string_view b) {
+template <class = void> std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
     for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -58,7 +57,7 @@ inline std::size_t distance(std::string_view a, std::string_view b) {
 class Graph {
     struct Parts {
         std::vector<std::shared_ptr<Operation>> operations;  // inputs first
-        std::unordered_map<std::string, std::size_t> by_name;
+        HashIndex by_name;
         std::vector<Output> roots;
         std::shared_ptr<const void> origin;  // of an import: what the exporter writes back
     };
@@ -66,12 +65,12 @@ class Graph {
 
 public:
     Graph() = default;
-    explicit Graph(std::vector<Output> roots) { add(std::move(roots)); }
+    template <class = void> explicit Graph(std::vector<Output> roots) { add(std::move(roots)); }
     template <class... R> requires(sizeof...(R) > 0 && (std::is_convertible_v<R, Output> && ...)) explicit Graph(const R&... roots) : Graph(std::vector<Output>{Output(roots)...}) {}
 
     /// Takes in everything that `roots` reach and that is not here yet. Variables that a program made bring "NAME/Assign",
     /// which gives them their initial value, and "init" runs these for all of them.
-    void add(std::vector<Output> roots) {
+    template <class = void> void add(std::vector<Output> roots) {
         Parts& p = *parts_;
         const auto from = p.operations.size();
         add_operations(roots);
@@ -94,11 +93,10 @@ public:
         for (auto& r : roots) p.roots.push_back(std::move(r));
     }
     /// For importers, whose operations have their names; `operations` inputs first.
-    static Graph of_named(std::vector<std::shared_ptr<Operation>> operations, std::shared_ptr<const void> origin) {
+    template <class = void> static Graph of_named(std::vector<std::shared_ptr<Operation>> operations, std::shared_ptr<const void> origin) {
         Graph g;
         for (auto& o : operations) {
-            g.parts_->by_name.emplace(o->name, g.parts_->operations.size());
-            g.parts_->operations.push_back(std::move(o));
+            g.append(std::move(o));
         }
         g.parts_->origin = std::move(origin);
         return g;
@@ -107,15 +105,15 @@ public:
     const std::vector<std::shared_ptr<Operation>>& operations() const { return parts_->operations; }
     const std::vector<Output>& roots() const { return parts_->roots; }
     const std::shared_ptr<const void>& origin() const { return parts_->origin; }
-    bool contains(std::string_view name) const { return parts_->by_name.contains(std::string(name)); }
+    template <class = void> bool contains(std::string_view name) const { return find(name) != HashIndex::none; }
 
-    std::shared_ptr<Operation> get_operation_by_name(std::string_view name) const {
-        const auto at = parts_->by_name.find(std::string(name));
-        if (at == parts_->by_name.end()) throw NameError("[Graph] no operation named '" + std::string(name) + "'" + nearest(name));
-        return parts_->operations[at->second];
+    template <class = void> std::shared_ptr<Operation> get_operation_by_name(std::string_view name) const {
+        const int at = find(name);
+        if (at == HashIndex::none) throw NameError("[Graph] no operation named '" + std::string(name) + "'" + nearest(name));
+        return parts_->operations[static_cast<std::size_t>(at)];
     }
     /// The tensor "op:1"; "op" is "op:0", or the operation itself if it has no outputs.
-    Output get_tensor_by_name(std::string_view name) const {
+    template <int = 0> Output get_tensor_by_name(std::string_view name) const {
         const auto colon = name.rfind(':');
         int index = 0;
         if (colon != std::string_view::npos) {
@@ -142,35 +140,47 @@ public:
         return Node<T, S>(o);
     }
     /// The variables, in the order of the graph.
-    std::vector<Output> variables() const {
+    template <class = void> std::vector<Output> variables() const {
         std::vector<Output> all;
         for (const auto& o : parts_->operations) if (o->table->is_state) all.push_back({o, 0});
         return all;
     }
 
 private:
-    bool holds(const Operation* o) const {
-        const auto at = parts_->by_name.find(o->name);
-        return at != parts_->by_name.end() && parts_->operations[at->second].get() == o;
+    static std::size_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
+    template <class = void> int find(std::string_view name) const {
+        return parts_->by_name.find(hash_of(name), [&](int i) { return parts_->operations[static_cast<std::size_t>(i)]->name == name; });
     }
-    void add_operations(std::span<const Output> roots) {
-        Parts& p = *parts_;
-        std::unordered_map<std::string, std::string> renamed;  // variables, whose reads follow them
+    template <class = void> void append(std::shared_ptr<Operation> o) const {
+        parts_->by_name.add(hash_of(o->name), static_cast<int>(parts_->operations.size()));
+        parts_->operations.push_back(std::move(o));
+    }
+    template <class = void> bool holds(const Operation* o) const {
+        const int at = find(o->name);
+        return at != HashIndex::none && parts_->operations[static_cast<std::size_t>(at)].get() == o;
+    }
+    template <class = void> void add_operations(std::span<const Output> roots) {
+        struct Renamed { std::string from, to; };
+        std::vector<Renamed> renamed;  // variables, whose reads follow them
+        HashIndex by_old_name;
         for (const auto& o : topological(roots)) {
             if (holds(o.get())) continue;
             std::string base = o->name;
             if (base.empty() || base.back() == '/') base += o->table->name;
             if (const auto slash = base.rfind('/'); slash != std::string::npos)
-                if (const auto at = renamed.find(base.substr(0, slash)); at != renamed.end()) base = at->second + base.substr(slash);
+                if (const int at = by_old_name.find(hash_of(base.substr(0, slash)), [&](int i) { return base.compare(0, slash, renamed[static_cast<std::size_t>(i)].from) == 0; }); at != HashIndex::none)
+                    base = renamed[static_cast<std::size_t>(at)].to + base.substr(slash);
             std::string name = base;
-            for (int i = 1; p.by_name.contains(name); ++i) name = base + "_" + std::to_string(i);
-            if (o->table->is_state && name != base) renamed.emplace(base, name);
-            o->name = name;
-            p.by_name.emplace(std::move(name), p.operations.size());
-            p.operations.push_back(o);
+            for (int i = 1; contains(name); ++i) name = base + "_" + std::to_string(i);
+            if (o->table->is_state && name != base) {
+                by_old_name.add(hash_of(base), static_cast<int>(renamed.size()));
+                renamed.push_back({base, name});
+            }
+            o->name = std::move(name);
+            append(o);
         }
     }
-    std::string nearest(std::string_view name) const {
+    template <class = void> std::string nearest(std::string_view name) const {
         std::vector<std::pair<std::size_t, std::string_view>> close;
         for (const auto& o : parts_->operations) {
             const std::string_view n = o->name;

@@ -182,7 +182,7 @@ inline bool is_const_input(const OpTable& t, std::size_t i, std::size_t n) {
 }
 /// Refuses a wrong number of inputs and wrong element types: kernels trust both. While a graph is made, a type may be unknown:
 /// that of an op which tenon does not know, and which may be fed.
-inline void check_inputs(const OpTable& t, std::span<const Ref> in, const std::string& where, bool may_be_unknown) {
+template <class = void> void check_inputs(const OpTable& t, std::span<const Ref> in, const std::string& where, bool may_be_unknown) {
     const auto fixed = t.const_positions.size() + static_cast<std::size_t>(t.arity < 0 ? 0 : t.arity);
     const auto fail = [&](const auto&... part) {
         std::string text = where.empty() ? "" : where + ": ";
@@ -218,7 +218,7 @@ inline constexpr std::int64_t most_known = 1024;
 
 /// The op's outputs for inputs of which extents, dtypes and perhaps values are given: extents, dtypes, values.
 /// Throws ShapeError or TypeError with the op's own sentence, after `where`.
-[[gnu::noinline]] inline std::vector<Result> infer_results(const OpTable& table, const std::shared_ptr<const void>& op, std::span<const Ref> in, const std::string& where, bool may_be_unknown = false) {
+template <class = void> [[gnu::noinline]] std::vector<Result> infer_results(const OpTable& table, const std::shared_ptr<const void>& op, std::span<const Ref> in, const std::string& where, bool may_be_unknown = false) {
     check_inputs(table, in, where, may_be_unknown);
     const Inferred r = table.infer(op.get(), in);
     if (!r.ok()) throw ShapeError((where.empty() ? "" : where + ": ") + std::string(r.why.view()));
@@ -258,7 +258,7 @@ inline constexpr std::int64_t most_known = 1024;
 }
 
 /// The only maker of operations. Never inlined: this is what every typed call comes down to, and it is paid per call site.
-[[gnu::noinline]] inline Output make_operation(const OpTable& table, std::shared_ptr<const void> op, std::vector<Output> inputs, std::string name = {}) {
+template <class = void> [[gnu::noinline]] Output make_operation(const OpTable& table, std::shared_ptr<const void> op, std::vector<Output> inputs, std::string name = {}) {
     auto o = std::make_shared<Operation>(&table, std::move(op), std::move(inputs));
     o->name = std::move(name);
     std::vector<Ref> in;

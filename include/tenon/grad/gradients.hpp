@@ -9,18 +9,18 @@
 #include "../ops/broadcasting.hpp"
 #include "../ops/identity.hpp"
 
-#include <unordered_map>
+#include <functional>
 
 namespace tenon {
 
 namespace detail {
 
 /// Operations and their outputs as numbers, inputs first.
-class Backward {
+template <class = void> class Backward {
     using Parts = std::vector<std::vector<Output>>;  // contributions to the adjoint of each output, by number
 
     std::vector<std::shared_ptr<Operation>> order_;
-    std::unordered_map<const Operation*, int> number_;
+    HashIndex number_;
     std::vector<std::size_t> first_;               // of each operation's outputs
     std::vector<char> reaching_, done_;
     std::vector<std::vector<int>> users_;
@@ -34,7 +34,7 @@ public:
         reaching_.resize(n), done_.resize(n), users_.resize(n), first_.resize(n);
         std::size_t outputs = 0;
         for (std::size_t k = 0; k < n; ++k) {
-            number_.emplace(order_[k].get(), static_cast<int>(k));
+            number_.keep(order_[k].get(), static_cast<int>(k));
             first_[k] = outputs;
             outputs += std::max<std::size_t>(order_[k]->results.size(), 1);
         }
@@ -44,7 +44,7 @@ public:
             const Operation& o = *order_[k];
             bool reaches = false;
             for (const Output& i : o.inputs) {
-                const int from = number_.at(i.operation.get());
+                const int from = number_.find(i.operation.get());
                 users_[z(from)].push_back(static_cast<int>(k));
                 reaches |= reaching_[z(from)] && carries_gradient(i.dtype());
             }
@@ -83,13 +83,13 @@ private:
         for (const Result& r : o.results) if (carries_gradient(r.dtype)) return false;
         return true;
     }
-    std::vector<Output>& adjoint(const Output& o) { return adjoints_[first_[z(number_.at(o.operation.get()))] + z(o.index)]; }
+    std::vector<Output>& adjoint(const Output& o) { return adjoints_[first_[z(number_.find(o.operation.get()))] + z(o.index)]; }
 
     /// A lost gradient is an error only on a path from what is differentiated.
     void refuse_lost_gradients(std::span<const Output> ys, const std::vector<char>& lost) const {
         std::vector<char> seen(order_.size());
         std::vector<int> todo;
-        for (const Output& y : ys) todo.push_back(number_.at(y.operation.get()));
+        for (const Output& y : ys) todo.push_back(number_.find(y.operation.get()));
         std::string names;
         while (!todo.empty()) {
             const int k = todo.back();
@@ -97,7 +97,7 @@ private:
             if (seen[z(k)]++ || (!reaching_[z(k)] && !lost[z(k)])) continue;
             if (lost[z(k)]) names += (names.empty() ? "" : ", ") + describe(*order_[z(k)]);
             else
-                for (const Output& i : order_[z(k)]->inputs) todo.push_back(number_.at(i.operation.get()));
+                for (const Output& i : order_[z(k)]->inputs) todo.push_back(number_.find(i.operation.get()));
         }
         if (!names.empty()) throw GradientError("[gradients] no gradient through " + names + "; stop_gradient cuts where none is wanted");
     }
@@ -115,7 +115,7 @@ private:
     }
     std::vector<Output> totals(const Operation& o, Parts& to) {
         std::vector<Output> g;
-        const auto first = first_[z(number_.at(&o))];
+        const auto first = first_[z(number_.find(&o))];
         for (std::size_t i = 0; i < o.results.size(); ++i) g.push_back(total(to[first + i]));
         return g;
     }
@@ -124,7 +124,7 @@ private:
         for (std::size_t i = 0; i < parts.size(); ++i) {
             if (!parts[i].operation) continue;
             const Output& x = o->inputs[i];
-            const int from = number_.at(x.operation.get());
+            const int from = number_.find(x.operation.get());
             put_in_scope(parts[i]);
             if (reaching_[z(from)]) to[first_[z(from)] + z(x.index)].push_back(parts[i]);
         }
@@ -145,11 +145,11 @@ private:
     /// The operations of the statement that ends in `root`, last first; none if there is no kernel or somebody else uses one of them.
     std::vector<int> closed_statement(const Operation& root) const {
         if (!root.group || !root.group->backward) return {};
-        std::vector<int> inside{number_.at(&root)};
+        std::vector<int> inside{number_.find(&root)};
         for (const Operation* o : root.group->inner) {
-            const auto at = number_.find(o);
-            if (at == number_.end()) return {};
-            inside.push_back(at->second);
+            const int at = number_.find(o);
+            if (at == HashIndex::none) return {};
+            inside.push_back(at);
         }
         std::sort(inside.begin(), inside.end(), std::greater<>());
         for (std::size_t i = 1; i < inside.size(); ++i)
@@ -174,7 +174,7 @@ private:
             if (first < p) {  // the same leaf again: the kernel adds to the same output
                 backward->target.push_back(backward->target[first]);
             } else {
-                const int number = number_.at(leaf.operation.get());
+                const int number = number_.find(leaf.operation.get());
                 const auto slot = first_[z(number)] + z(leaf.index);
                 const Output part = total(local[slot]);
                 if (part.operation) adjoints_[slot].push_back(part);
@@ -194,7 +194,7 @@ private:
     }
     /// What `roots` are computed from, down to `inputs`, both excepted.
     static std::vector<const Operation*> between(const std::vector<Output>& roots, const std::vector<Output>& inputs) {
-        std::unordered_set<const Operation*> seen;
+        HashIndex seen;
         for (const Output& i : inputs) seen.insert(i.operation.get());
         for (const Output& r : roots) seen.insert(r.operation.get());
         std::vector<const Operation*> todo, inner;
@@ -204,7 +204,7 @@ private:
             todo.pop_back();
             for (const Output& i : o->inputs) {
                 const Operation* next = i.operation.get();
-                if (next->inputs.empty() || !seen.insert(next).second) continue;
+                if (next->inputs.empty() || !seen.insert(next)) continue;
                 inner.push_back(next);
                 todo.push_back(next);
             }
@@ -216,8 +216,8 @@ private:
 }  // namespace detail
 
 /// What typed calls come down to. An absent output: `ys` do not depend on it.
-[[gnu::noinline]] inline std::vector<Output> gradients(std::span<const Output> ys, std::span<const Output> seeds, std::span<const Output> wrt) {
-    return detail::Backward(ys, wrt)(ys, seeds, wrt);
+template <class = void> [[gnu::noinline]] std::vector<Output> gradients(std::span<const Output> ys, std::span<const Output> seeds, std::span<const Output> wrt) {
+    return detail::Backward<>(ys, wrt)(ys, seeds, wrt);
 }
 
 /// The derivative of sum(y) after each of `wrt`, as tensors of the graph of the same type and shape.

@@ -10,6 +10,8 @@
 #include "op_index.hpp"
 #include "tensor_proto.hpp"
 
+#include <unordered_map>
+
 namespace tenon {
 
 /// What an import keeps: the file's message, of which every operation refers to its node.

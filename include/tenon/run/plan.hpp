@@ -11,16 +11,30 @@
 //                              one arena
 #pragma once
 #include "../expr/statement.hpp"
+#include "../base/hash_index.hpp"
 #include "../tensor/random.hpp"
 #include "feed.hpp"
 
 #include <deque>
-#include <unordered_map>
 
 namespace tenon {
 
 /// The random streams of one session, by operation; they go on from run to run.
-using Streams = std::unordered_map<const Operation*, random::Philox>;
+class Streams {
+    HashIndex number_;
+    std::vector<std::unique_ptr<random::Philox>> all_;  // plans keep their addresses
+
+public:
+    struct Place {
+        random::Philox& stream;
+        bool fresh;
+    };
+    template <class = void> Place operator[](const Operation* o) {
+        const int next = static_cast<int>(all_.size()), i = number_.keep(o, next);
+        if (i == next) all_.push_back(std::make_unique<random::Philox>());
+        return {*all_[static_cast<std::size_t>(i)], i == next};
+    }
+};
 
 /// Thrown while planning: a shape rule reads elements that nobody knows before something has run.
 struct NeedsValue { Output of; };
@@ -45,7 +59,7 @@ class Plan {
     Buffer arena_;
     std::size_t arena_bytes_ = 0;
 
-    friend class PlanBuilder;
+    template <class> friend class PlanBuilder;
 
 public:
     Plan() = default;

@@ -5,12 +5,17 @@
 
 namespace tenon {
 
-class PlanBuilder : PlanOrder {
+template <class Lazy = void> class PlanBuilder : PlanOrder<Lazy> {
+    using Base = PlanOrder<Lazy>;
+    using typename Base::Op, typename Base::Value, typename Base::Unit;
+    using Base::none, Base::z, Base::fetches_, Base::feeds_, Base::ops_, Base::values_, Base::units_, Base::sequence_, Base::value_of, Base::external, Base::operand, Base::unbroadcast,
+        Base::uses_group, Base::is_view, Base::known_ref;
+
     Plan& plan_;
     Streams& streams_;
 
 public:
-    PlanBuilder(Plan& plan, std::span<const Output> fetches, std::span<const Feed> feeds, Streams& streams) : PlanOrder(fetches, feeds), plan_(plan), streams_(streams) {}
+    PlanBuilder(Plan& plan, std::span<const Output> fetches, std::span<const Feed> feeds, Streams& streams) : Base(fetches, feeds), plan_(plan), streams_(streams) {}
     void build() { emit(); }
 
 private:
@@ -187,7 +192,9 @@ private:
         std::size_t total = 0;
         for (const Draft& d : drafts) total += d.in.size() + d.out.size();
         plan_.pointers_.reserve(total);
-        std::unordered_map<State*, const Operation*> assigned, read;
+        HashIndex assigned, read;
+        std::vector<const Operation*> readers;
+        const auto note_read = [&](const Operation& o) { if (read.insert(o.state.get())) readers.push_back(&o); };
         for (Draft& d : drafts) {
             const auto list = [&](bool input) {
                 const auto from = plan_.pointers_.size();
@@ -199,9 +206,9 @@ private:
             random::Philox* stream = nullptr;
             const OpTable& t = *d.of->table;
             if (t.seed && d.op != nullptr && !uses_group(*d.of)) {
-                const auto [at, fresh] = streams_.try_emplace(d.of);
-                if (fresh) t.seed(d.op, at->second);
-                stream = &at->second;
+                const auto [its, fresh] = streams_[d.of];
+                if (fresh) t.seed(d.op, its);
+                stream = &its;
             }
             plan_.steps_.push_back({d.run, Call{d.op, in, out, d.workspace ? plan_.arena_.data() + d.workspace_at : nullptr, d.prepared.get(), stream}, d.of});
             for (std::size_t i = 0; i < d.in.size(); ++i) {
@@ -210,19 +217,18 @@ private:
                 if (external(owner)) continue;
                 const Operation& o = *ops_[z(owner.op)].o;
                 if (!o.table->is_state) continue;
-                if (t.initialises && i == 0) assigned[o.state.get()] = &o;
-                else read[o.state.get()] = &o;
+                if (!t.initialises || i != 0) note_read(o);
+                else if (assigned.insert(o.state.get())) plan_.assigns_.push_back(o.state.get());
             }
         }
         for (const Output& f : fetches_) {
             if (f.operation->results.empty()) { plan_.fetched_.push_back(nullptr); continue; }
             plan_.fetched_.push_back(memory(value_of(f)));
             const Value& owner = values_[z(root(value_of(f)))];
-            if (!external(owner)) if (const Operation& o = *ops_[z(owner.op)].o; o.table->is_state) read[o.state.get()] = &o;
+            if (!external(owner)) if (const Operation& o = *ops_[z(owner.op)].o; o.table->is_state) note_read(o);
         }
-        for (const auto& [state, o] : read)
-            if (!assigned.contains(state)) plan_.reads_.push_back(state), plan_.read_operations_.push_back(o);
-        for (const auto& [state, o] : assigned) plan_.assigns_.push_back(state);
+        for (const Operation* o : readers)
+            if (!assigned.contains(o->state.get())) plan_.reads_.push_back(o->state.get()), plan_.read_operations_.push_back(o);
         plan_.keep_.assign(fetches_.begin(), fetches_.end());
         for (const Feed& f : feeds_) plan_.keep_.push_back(f.of);
     }

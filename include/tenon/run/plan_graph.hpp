@@ -6,7 +6,7 @@
 
 namespace tenon {
 
-class PlanGraph {
+template <class = void> class PlanGraph {
 protected:
     enum : int { none = -1 };
     struct Value {
@@ -25,13 +25,13 @@ protected:
     };
     std::span<const Output> fetches_;
     std::span<const Feed> feeds_;
-    std::unordered_map<const Operation*, int> number_{};
+    HashIndex number_{};
     std::vector<Op> ops_{};
     std::vector<Value> values_{};
-    std::unordered_map<const Group*, bool> refused_{};
+    HashIndex refused_{};
 
     static std::size_t z(int i) { return static_cast<std::size_t>(i); }
-    int value_of(const Output& o) const { return ops_[z(number_.at(o.operation.get()))].first_value + o.index; }
+    int value_of(const Output& o) const { return ops_[z(number_.find(o.operation.get()))].first_value + o.index; }
     /// Its elements are not computed by this plan.
     bool external(const Value& v) const { return v.known || v.feed != none; }
     bool uses_group(const Operation& o) const { return o.group && !refused_.contains(o.group.get()); }
@@ -59,7 +59,7 @@ protected:
             todo.pop_back();
             if (!v.known || v.feed != none || !ops_[z(v.op)].gated) continue;
             const Operation& o = *ops_[z(v.op)].o;
-            for (const auto& c : o.controls) f(number_.at(c.get()));
+            for (const auto& c : o.controls) f(number_.find(c.get()));
             for (const Output& i : o.inputs)
                 if (const int from = value_of(i); std::find(seen.begin(), seen.end(), from) == seen.end()) seen.push_back(from), todo.push_back(from);
         }
@@ -96,27 +96,27 @@ private:
     bool is_fed(const Output& o) const { return feed_of(o.operation.get(), o.index) != none; }
 
     int add(const Operation* o) {
-        const auto [at, fresh] = number_.try_emplace(o, static_cast<int>(ops_.size()));
-        if (fresh) {
+        const int next = static_cast<int>(ops_.size()), at = number_.keep(o, next);
+        if (at == next) {
             Op op{o, static_cast<int>(values_.size()), static_cast<int>(o->results.size())};
             for (int i = 0; i < op.values; ++i) {
                 Value v;
-                v.op = at->second;
+                v.op = at;
                 v.feed = feed_of(o, i);
                 v.root = static_cast<int>(values_.size());
                 values_.push_back(std::move(v));
             }
             ops_.push_back(op);
         }
-        return at->second;
+        return at;
     }
     /// Inputs before what reads them; iterative, since graphs are deep.
     void number() {
         struct Visit { const Operation* o; std::size_t edge; };
         std::vector<Visit> stack;
-        std::unordered_map<const Operation*, bool> seen;
-        const auto enter = [&](const Operation* o) { if (seen.try_emplace(o, true).second) stack.push_back({o, 0}); };
-        for (const Feed& f : feeds_) if (f.of.operation->inputs.empty() && f.of.operation->results.size() == 1) seen.emplace(f.of.operation.get(), true), add(f.of.operation.get());
+        HashIndex seen;
+        const auto enter = [&](const Operation* o) { if (seen.insert(o)) stack.push_back({o, 0}); };
+        for (const Feed& f : feeds_) if (f.of.operation->inputs.empty() && f.of.operation->results.size() == 1) seen.insert(f.of.operation.get()), add(f.of.operation.get());
         for (const Output& f : fetches_) {
             if (f.operation->results.empty() || !is_fed(f)) enter(f.operation.get());
             while (!stack.empty()) {
@@ -189,7 +189,7 @@ private:
         for (const Feed& f : feeds_)
             for (const Op& op : ops_)
                 if (op.o->group)
-                    for (const Operation* inner : op.o->group->inner) if (inner == f.of.operation.get()) refused_[op.o->group.get()] = true;
+                    for (const Operation* inner : op.o->group->inner) if (inner == f.of.operation.get()) refused_.insert(op.o->group.get());
         for (bool changed = true; changed;) {
             changed = false;
             for (Op& op : ops_) op.needed = false;
@@ -202,21 +202,21 @@ private:
                 else want(values_[z(v)].op);
             };
             for (const Output& f : fetches_) {
-                if (f.operation->results.empty()) want(number_.at(f.operation.get()));
+                if (f.operation->results.empty()) want(number_.find(f.operation.get()));
                 else want_value(value_of(f));
             }
             while (!todo.empty()) {
                 const Op& op = ops_[z(todo.back())];
                 todo.pop_back();
                 each_input(op, want_value);
-                for (const auto& c : op.o->controls) want(number_.at(c.get()));
+                for (const auto& c : op.o->controls) want(number_.find(c.get()));
             }
             for (const Op& op : ops_) {
                 if (!op.needed || !uses_group(*op.o)) continue;
                 for (const Operation* inner : op.o->group->inner) {
-                    const auto at = number_.find(inner);
-                    if (at == number_.end() || !ops_[z(at->second)].needed) continue;
-                    refused_[op.o->group.get()] = true;
+                    const int at = number_.find(inner);
+                    if (at == none || !ops_[z(at)].needed) continue;
+                    refused_.insert(op.o->group.get());
                     changed = true;
                     break;
                 }

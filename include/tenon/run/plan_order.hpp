@@ -6,8 +6,12 @@
 
 namespace tenon {
 
-class PlanOrder : public PlanGraph {
+template <class Lazy = void> class PlanOrder : public PlanGraph<Lazy> {
 protected:
+    using Base = PlanGraph<Lazy>;
+    using typename Base::Op, typename Base::Value;
+    using Base::none, Base::z, Base::fetches_, Base::number_, Base::ops_, Base::values_, Base::value_of, Base::external, Base::uses_group, Base::each_input, Base::each_gate;
+
     /// What runs as one kernel.
     struct Unit {
         std::vector<int> ops;           // of one group, or one
@@ -20,7 +24,7 @@ protected:
     std::vector<int> sequence_{};  // units, as they will run
 
 public:
-    PlanOrder(std::span<const Output> fetches, std::span<const Feed> feeds) : PlanGraph(fetches, feeds) {
+    PlanOrder(std::span<const Output> fetches, std::span<const Feed> feeds) : Base(fetches, feeds) {
         make_units();
         if (!arrange(false) && !arrange(true)) throw ValueError("[run] operations wait for each other in a circle");
     }
@@ -35,16 +39,15 @@ protected:
 
 private:
     void make_units() {
-        std::unordered_map<const Group*, int> of_group;
+        HashIndex of_group;
         for (std::size_t i = 0; i < ops_.size(); ++i) {
             Op& op = ops_[i];
             if (!op.needed) continue;
             const Group* g = uses_group(*op.o) ? op.o->group.get() : nullptr;
             op.unit = static_cast<int>(units_.size());
             if (g) {
-                const auto [at, fresh] = of_group.try_emplace(g, op.unit);
-                op.unit = at->second;
-                if (fresh) units_.push_back({{}, g});
+                op.unit = of_group.keep(g, op.unit);
+                if (z(op.unit) == units_.size()) units_.push_back({{}, g});
             } else {
                 units_.push_back({});
             }
@@ -92,7 +95,7 @@ private:
                 if (external(values_[z(v)])) each_gate(v, [&](int op) { edge(ops_[z(op)].unit, u); });
                 else edge(ops_[z(values_[z(v)].op)].unit, u);
             }
-            for (const int i : units_[z(u)].ops) for (const auto& c : ops_[z(i)].o->controls) edge(ops_[z(number_.at(c.get()))].unit, u);
+            for (const int i : units_[z(u)].ops) for (const auto& c : ops_[z(i)].o->controls) edge(ops_[z(number_.find(c.get()))].unit, u);
         }
         guard_variables(copy_all_reads);
         std::priority_queue<int, std::vector<int>, std::greater<>> ready;
@@ -109,18 +112,26 @@ private:
     /// earlier gets a copy made in time.
     void guard_variables(bool copy_all_reads) {
         struct Access { int unit, reader; };
-        std::unordered_map<int, std::vector<int>> writers;      // variable's value -> units
-        std::unordered_map<int, std::vector<Access>> readers;
+        struct Written {
+            int variable;  // its value
+            std::vector<int> writers{};
+            std::vector<Access> readers{};
+        };
+        std::vector<Written> all;
+        std::vector<int> number(values_.size(), none);  // of a variable's value among those written
         for (int u = 0; u < static_cast<int>(units_.size()); ++u)
             for (const int i : units_[z(u)].ops) {
                 const Operation& o = *ops_[z(i)].o;
                 for (std::size_t k = 0; k < z(o.table->writes); ++k)
-                    if (const auto [m, reader] = memory_of(value_of(o.inputs[k])); is_variable(m)) writers[m].push_back(u);
+                    if (const auto [m, reader] = memory_of(value_of(o.inputs[k])); is_variable(m)) {
+                        if (number[z(m)] == none) number[z(m)] = static_cast<int>(all.size()), all.push_back({m});
+                        all[z(number[z(m)])].writers.push_back(u);
+                    }
             }
-        if (writers.empty()) return;
+        if (all.empty()) return;
         const auto note = [&](int value, int unit) {
             const auto [m, reader] = memory_of(value);
-            if (is_variable(m) && writers.contains(m)) readers[m].push_back({unit, reader});
+            if (is_variable(m) && number[z(m)] != none) all[z(number[z(m)])].readers.push_back({unit, reader});
         };
         for (int u = 0; u < static_cast<int>(units_.size()); ++u) {
             const Unit& unit = units_[z(u)];
@@ -134,10 +145,10 @@ private:
         }
         for (const Output& f : fetches_) if (!f.operation->results.empty() && !external(values_[z(value_of(f))])) note(value_of(f), none);
         bool copied = false;
-        for (const auto& [variable, units] : writers)
-            for (const int w : units) {
+        for (const Written& written : all)
+            for (const int w : written.writers) {
                 const auto later = followers(w);
-                for (const Access& r : readers[variable]) {
+                for (const Access& r : written.readers) {
                     if (r.unit == w && r.reader == none) continue;
                     const bool waits = r.unit == none || later[z(r.unit)] || r.unit == w;
                     if (!waits && !(copy_all_reads && r.reader != none)) { edge(r.unit, w); continue; }
@@ -147,10 +158,10 @@ private:
                 }
             }
         if (!copied) return;
-        for (const auto& [variable, units] : writers)  // the copies are readers now
+        for (const Written& written : all)  // the copies are readers now
             for (std::size_t i = 0; i < ops_.size(); ++i)
-                if (ops_[i].copies && ops_[i].unit != none && memory_of(value_of(ops_[i].o->inputs[z(ops_[i].o->table->view)])).first == variable)
-                    for (const int w : units) if (!followers(w)[z(ops_[i].unit)]) edge(ops_[i].unit, w);
+                if (ops_[i].copies && ops_[i].unit != none && memory_of(value_of(ops_[i].o->inputs[z(ops_[i].o->table->view)])).first == written.variable)
+                    for (const int w : written.writers) if (!followers(w)[z(ops_[i].unit)]) edge(ops_[i].unit, w);
     }
 };
 

@@ -86,7 +86,7 @@ public:
     /// A fetch by name: "w1:0", or an operation to run.
     template <class... F> Tensor run(std::string_view name, const F&... feeds) { return run_all({graph_.get_tensor_by_name(name)}, {resolve(feeds)...})[0]; }
     /// All of `fetches` in one run; an operation without outputs gives an empty Tensor.
-    std::vector<Tensor> run_all(const std::vector<Output>& fetches, std::vector<Feed> feeds = {}) {
+    template <class = void> std::vector<Tensor> run_all(const std::vector<Output>& fetches, std::vector<Feed> feeds = {}) {
         const auto plan = plan_for(fetches, feeds);
         plan->run(feeds);
         std::vector<Tensor> values;
@@ -94,19 +94,19 @@ public:
         return values;
     }
     template <class... F> Callable make_callable(const std::vector<Output>& fetches, const F&... feeds) { return make_callable(fetches, std::vector<Feed>{resolve(feeds)...}); }
-    Callable make_callable(const std::vector<Output>& fetches, std::vector<Feed> feeds) {
+    template <int = 0> Callable make_callable(const std::vector<Output>& fetches, std::vector<Feed> feeds) {
         auto plan = plan_for(fetches, feeds);
         return {std::move(plan), std::move(feeds)};
     }
     Feed resolve(const Feed& f) const { return f; }
-    Feed resolve(const NamedFeed& f) const { return {graph_.get_tensor_by_name(f.name), f.value}; }
+    template <class = void> Feed resolve(const NamedFeed& f) const { return {graph_.get_tensor_by_name(f.name), f.value}; }
 
 private:
-    static bool same_elements(const Tensor& a, const Tensor& b) {
+    template <class = void> static bool same_elements(const Tensor& a, const Tensor& b) {
         if (a.dtype() == DType::string) return std::equal(a.span<std::string>().begin(), a.span<std::string>().end(), b.span<std::string>().begin());
         return std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
     }
-    std::shared_ptr<Plan> plan_for(std::span<const Output> fetches, std::vector<Feed>& feeds) {
+    template <class = void> std::shared_ptr<Plan> plan_for(std::span<const Output> fetches, std::vector<Feed>& feeds) {
         for (const Entry& e : entries_) {
             if (e.feeds.size() != feeds.size() || !std::equal(e.fetches.begin(), e.fetches.end(), fetches.begin(), fetches.end())) continue;
             bool same = true;
@@ -120,14 +120,14 @@ private:
     }
     /// Where a shape rule reads elements that depend on a feed, the plan holds for that feed's elements; where they come
     /// from something that has to run, it is run first and fed, and the plan is for this run only.
-    std::shared_ptr<Plan> make_plan(std::span<const Output> fetches, std::vector<Feed>& feeds) {
+    template <class = void> std::shared_ptr<Plan> make_plan(std::span<const Output> fetches, std::vector<Feed>& feeds) {
         for (std::size_t i = 0; i < feeds.size(); ++i)
             for (std::size_t k = 0; k < i; ++k) if (feeds[i].of == feeds[k].of) throw FeedError("[feed] " + describe(*feeds[i].of.operation) + " is fed twice");
         const std::size_t given = feeds.size();
         for (std::size_t attempts = 0;; ++attempts) {
             auto plan = std::make_shared<Plan>();
             try {
-                PlanBuilder(*plan, fetches, feeds, streams_).build();
+                PlanBuilder<>(*plan, fetches, feeds, streams_).build();
                 if (feeds.size() == given) {
                     Entry e{{fetches.begin(), fetches.end()}, feeds, plan};
                     for (Feed& f : e.feeds) f.value = f.known ? f.value.clone() : Tensor(f.value.dtype(), f.value.dims(), nullptr, nullptr);

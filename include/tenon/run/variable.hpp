@@ -10,7 +10,7 @@ struct VariableOptions { bool trainable = true; };
 
 namespace detail {
 /// A variable as TensorFlow 1 lays it out: NAME, and NAME/read, which is what expressions use. It has its first value at once.
-[[gnu::noinline]] inline Output make_variable(const OpTable& source, const OpTable& read, const OpTable& assign, const OpTable& no_op, const std::string& name, const Dims& dims, Output initial, bool trainable) {
+template <class = void> [[gnu::noinline]] Output make_variable(const OpTable& source, const OpTable& read, const OpTable& assign, const OpTable& no_op, const std::string& name, const Dims& dims, Output initial, bool trainable) {
     const auto op = source.clone(nullptr);
     static_cast<VariableSource*>(op.get())->shape = dims;
     if (source.name == "VarHandleOp") static_cast<VariableSource*>(op.get())->shared_name = name;
@@ -18,7 +18,7 @@ namespace detail {
     auto state = std::make_shared<State>(State{Tensor(source.dtype, dims), false, trainable, std::move(initial), &assign, &no_op});
     Streams streams;
     Plan plan;
-    PlanBuilder(plan, {&state->initial, 1}, {}, streams).build();
+    PlanBuilder<>(plan, {&state->initial, 1}, {}, streams).build();
     plan.run({});
     state->value.assign(plan.fetch(0));
     state->initialized = true;
@@ -34,7 +34,7 @@ template <class T, class I> Output make_variable(const std::string& name, const 
 }  // namespace detail
 
 /// The variable that a tensor reads: the operation that holds its memory. Null if it reads none.
-inline Output variable_of(const Output& o) {
+template <class = void> Output variable_of(const Output& o) {
     Output at = o;
     while (at && !at.operation->table->is_state) {
         if (at.operation->table->view != 0 || at.operation->inputs.empty()) return {};

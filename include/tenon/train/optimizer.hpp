@@ -31,7 +31,7 @@ struct MinimizeOptions {
 
 namespace detail {
 
-inline std::vector<Output> trainable_variables(const Output& loss, DType t) {
+template <class = void> std::vector<Output> trainable_variables(const Output& loss, DType t) {
     std::vector<Output> found;
     for (const auto& o : topological({&loss, 1}))
         if (o->table->is_state && o->state && o->state->trainable && o->results[0].dtype == t) found.push_back({o, 0});

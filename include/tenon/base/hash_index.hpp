@@ -1,0 +1,69 @@
+// Numbers found by address or by hash. One class that is no template: each std::unordered_map would cost every program that includes
+// it 20 to 50 ms of compiling, used or not.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace tenon {
+
+/// Open addressing: slots in a power of two, at most half of them taken. Nothing is ever taken out.
+///
+///     HashIndex number;
+///     number.keep(&operation, 7);                                             // by address
+///     number.add(hash, 7), number.find(hash, [&](int i) { return names[i] == name; });   // by what the number stands for
+class HashIndex {
+    struct Slot {
+        std::size_t hash;
+        int value;
+    };
+    std::vector<Slot> slots_;
+    std::size_t taken_ = 0;
+
+    static std::size_t hash_of(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
+    /// Fibonacci hashing: addresses differ in their middle bits, products in their upper ones.
+    std::size_t slot_of(std::size_t hash) const { return static_cast<std::size_t>(hash * std::uint64_t{0x9e3779b97f4a7c15} >> 32) & (slots_.size() - 1); }
+    void put(const Slot& s) {
+        std::size_t i = slot_of(s.hash);
+        while (slots_[i].value != none) i = (i + 1) & (slots_.size() - 1);
+        slots_[i] = s;
+    }
+
+public:
+    static constexpr int none = -1;
+
+    /// The number with this hash for which `same(number)` holds, or `none`.
+    template <class Same> int find(std::size_t hash, Same same) const {
+        if (slots_.empty()) return none;
+        for (std::size_t i = slot_of(hash); slots_[i].value != none; i = (i + 1) & (slots_.size() - 1))
+            if (slots_[i].hash == hash && same(slots_[i].value)) return slots_[i].value;
+        return none;
+    }
+    void add(std::size_t hash, int value) {
+        if (2 * (taken_ + 1) > slots_.size()) {
+            const auto old = std::move(slots_);
+            slots_ = std::vector<Slot>(old.empty() ? 16 : 2 * old.size(), Slot{0, none});
+            for (const Slot& s : old) if (s.value != none) put(s);
+        }
+        put({hash, value});
+        ++taken_;
+    }
+
+    int find(const void* p) const { return find(hash_of(p), [](int) { return true; }); }
+    bool contains(const void* p) const { return find(p) != none; }
+    /// The number kept for p: `value`, unless there was one before.
+    int keep(const void* p, int value) {
+        if (const int before = find(p); before != none) return before;
+        add(hash_of(p), value);
+        return value;
+    }
+    /// Whether p is new.
+    bool insert(const void* p) {
+        if (contains(p)) return false;
+        add(hash_of(p), 0);
+        return true;
+    }
+};
+
+}  // namespace tenon
