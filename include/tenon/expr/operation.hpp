@@ -27,6 +27,20 @@ struct Operation;
 struct Output {
     std::shared_ptr<Operation> operation;
     int index = 0;
+
+    // Copied and destroyed in one place: the counting, inlined, would be most of the code of rules and typed calls.
+    Output() = default;
+    Output(std::shared_ptr<Operation> o, int i) : operation(std::move(o)), index(i) {}
+    Output(Output&&) = default;
+    Output& operator=(Output&&) = default;
+    [[gnu::noinline]] Output(const Output& o) : operation(o.operation), index(o.index) {}
+    [[gnu::noinline]] Output& operator=(const Output& o) {
+        operation = o.operation;
+        index = o.index;
+        return *this;
+    }
+    [[gnu::noinline]] ~Output() {}
+
     const Dims& dims() const;
     DType dtype() const;
     explicit operator bool() const { return operation != nullptr; }
@@ -85,6 +99,7 @@ struct OpTable {
     int (*outputs)(const void* op) = nullptr;
     Inferred (*infer)(const void* op, std::span<const Ref> in) = nullptr;
     std::vector<Dims> (*output_dims)(const void* op, std::span<const Ref> in) = nullptr;  ///< in place of infer's answer, of an op whose outputs are more than it holds
+    DType result = DType::invalid;  ///< of every output, unless there is:
     DType (*output_type)(const void* op, std::span<const Ref> in, int output) = nullptr;
     Tensor (*known)(const void* op, std::span<const Ref> in, int output) = nullptr;  ///< the output as far as extents tell it; else null
     Kernel forward = nullptr;
@@ -230,7 +245,7 @@ template <class = void> [[gnu::noinline]] std::vector<Result> infer_results(cons
     for (std::size_t i = 0; i < results.size(); ++i) {
         results[i].dims = table.output_dims ? many[i] : r.dims[std::min(i, r.count - 1)];
         if (!possible(results[i].dims)) throw ShapeError((where.empty() ? "" : where + ": ") + "[" + std::string(table.name) + "] a result of " + to_string(results[i].dims));
-        results[i].dtype = table.output_type(op.get(), in, static_cast<int>(i));
+        results[i].dtype = table.output_type ? table.output_type(op.get(), in, static_cast<int>(i)) : table.result;
         const auto n = results[i].dims.size();
         foldable &= n >= 0 && n <= most_known && results[i].dtype != DType::string;
     }

@@ -91,26 +91,27 @@ inline std::vector<Ref> refs_of(const Operation& o) {
 }
 template <class O> inline constexpr bool several_outputs = requires { requires O::all_outputs; };
 
+[[gnu::noinline]] inline void refuse_other_outputs(const Operation& o, std::span<const Output> g) {
+    for (std::size_t i = 1; i < g.size(); ++i) if (g[i].operation) throw GradientError("[gradients] no gradient through output " + std::to_string(i) + " of " + describe(o));
+}
+template <class O, class T> auto arriving(const Operation& o, std::span<const Output> g) {
+    if constexpr (several_outputs<O>) {
+        return Adjoints<result_t<O, T>>{g};
+    } else {
+        refuse_other_outputs(o, g);
+        return Node<result_t<O, T>>(g[0]);
+    }
+}
+template <class O, class T, std::size_t... I> auto told(const RunTime<O>& self, const std::shared_ptr<Operation>& y, std::span<const Output> g, std::vector<Output> x, std::index_sequence<I...>) {
+    return O::gradient(self, arriving<O, T>(*y, g), Node<result_t<O, T>>(Output{y, 0}), Node<input_t<O, T, I>>(std::move(x[I]))...);
+}
 /// The op's one rule, told at run time: every result is one more operation.
 template <class O, class T> [[gnu::cold]] std::vector<Output> gradient(const std::shared_ptr<Operation>& y, std::span<const Output> g) {
     const Operation& o = *y;
     RunTime<O> self{as<O>(o.op.get()), &o};
     if constexpr (const_inputs_of<O> > 0) self.complete = complete_in_place(self.op, refs_of(o));
-    if constexpr (!several_outputs<O>)
-        for (std::size_t i = 1; i < g.size(); ++i) if (g[i].operation) throw GradientError("[gradients] no gradient through output " + std::to_string(i) + " of " + describe(o));
-    const Node<result_t<O, T>> result(Output{y, 0});
-    const auto arrived = [&] {
-        if constexpr (several_outputs<O>) return Adjoints<result_t<O, T>>{g};
-        else return Node<result_t<O, T>>(g[0]);
-    }();
-    auto x = data_inputs(o);
-    if constexpr (VariadicOp<O>) {
-        return per_input(o, O::gradient(self, arrived, result, Inputs<T>{std::move(x)}));
-    } else {
-        return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            return per_input(o, gathered(O::gradient(self, arrived, result, Node<input_t<O, T, I>>(std::move(x[I]))...)));
-        }(std::make_index_sequence<static_cast<std::size_t>(O::arity)>{});
-    }
+    if constexpr (VariadicOp<O>) return per_input(o, O::gradient(self, arriving<O, T>(o, g), Node<result_t<O, T>>(Output{y, 0}), Inputs<T>{data_inputs(o)}));
+    else return per_input(o, gathered(told<O, T>(self, y, g, data_inputs(o), std::make_index_sequence<static_cast<std::size_t>(O::arity)>{})));
 }
 
 // ---- attributes
@@ -139,10 +140,13 @@ template <class O> consteval std::span<const TypeAttr> types_of() {
     else return default_types;
 }
 
-template <class O, class T> consteval OpTable make_table() {
+inline int one_output(const void*) { return 1; }
+inline void no_attributes(void*, AttrVisitor&) {}
+
+/// What does not depend on the element type, compiled once per op.
+template <class O> consteval OpTable make_untyped_table() {
     OpTable t;
     t.name = O::name;
-    t.dtype = dtype_of<T>;
     t.arity = arity_of<O>();
     t.const_positions = const_positions<O>;
     t.elementwise = ElementwiseOp<O>;
@@ -156,39 +160,43 @@ template <class O, class T> consteval OpTable make_table() {
     if constexpr (requires { O::view; }) t.view = O::view;
     if constexpr (requires { O::needs(0u, 0u); }) t.needs = [](std::size_t i, std::size_t n) { return O::needs(i, n); };
     if constexpr (requires { O::input_type(0u, DType{}); }) t.input_type = [](std::size_t i, DType self) { return O::input_type(i, self); };
-    t.outputs = [](const void* op) -> int {
-        if constexpr (requires { as<O>(op).output_count(); }) return as<O>(op).output_count();
-        else if constexpr (requires { O::outputs; }) return O::outputs;
-        else return 1;
-    };
+    if constexpr (requires(const O& o) { o.output_count(); }) t.outputs = [](const void* op) { return static_cast<int>(as<O>(op).output_count()); };
+    else if constexpr (requires { O::outputs; }) t.outputs = [](const void*) -> int { return O::outputs; };
+    else t.outputs = &one_output;
     t.infer = &infer<O>;
     if constexpr (requires(const O& o, std::span<const Ref> in) { o.output_dims(in); }) t.output_dims = [](const void* op, std::span<const Ref> in) { return as<O>(op).output_dims(in); };
-    t.output_type = [](const void* op, std::span<const Ref> in, int i) -> DType {
-        if constexpr (requires { as<O>(op).output_type(i, in); }) return as<O>(op).output_type(i, in);
-        else if constexpr (requires { as<O>(op).output_type(i); }) return as<O>(op).output_type(i);
-        else return dtype_of<result_t<O, T>>;
-    };
+    if constexpr (requires(const O& o, std::span<const Ref> in) { o.output_type(0, in); }) t.output_type = [](const void* op, std::span<const Ref> in, int i) { return as<O>(op).output_type(i, in); };
+    else if constexpr (requires(const O& o) { o.output_type(0); }) t.output_type = [](const void* op, std::span<const Ref>, int i) { return as<O>(op).output_type(i); };
     if constexpr (requires(const O& o, std::span<const Ref> in) { O::known(o, in, 0); }) t.known = [](const void* op, std::span<const Ref> in, int i) -> Tensor { return O::known(as<O>(op), in, i); };
-    if constexpr (ElementwiseOp<O> || requires(const O& o, const Call& c) { o.template compute<T>(c); }) {
-        t.forward = &forward<O, T>;
-        if constexpr (HasWorkspace<O, T> || (is_small_float<T> && !keeps_type<O>)) t.workspace = &workspace<O, T>;
-    }
     if constexpr (requires(const O& o, std::span<const Ref* const> r) { o.prepare(r, r); })
         t.prepare = [](const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) { return as<O>(op).prepare(in, out); };
     else if constexpr (ElementwiseOp<O>) t.prepare = &prepare_elementwise;
     if constexpr (requires(const O& o, random::Philox& p) { o.seed_stream(p); }) t.seed = [](const void* op, random::Philox& p) { as<O>(op).seed_stream(p); };
+    if constexpr (const_inputs_of<O> > 0) {
+        t.complete = &complete<O>;
+        t.expand = &expand<O>;
+    }
+    t.clone = [](const void* op) -> std::shared_ptr<void> { return shared_op(op ? as<O>(op) : O()); };
+    if constexpr (requires { O::params; }) t.attributes = &attributes<O>;
+    else t.attributes = &no_attributes;
+    return t;
+}
+template <class O> inline constexpr OpTable untyped_table = make_untyped_table<O>();
+
+template <class O, class T> consteval OpTable make_table() {
+    OpTable t = untyped_table<O>;
+    t.dtype = dtype_of<T>;
+    t.result = dtype_of<result_t<O, T>>;
+    if constexpr (ElementwiseOp<O> || requires(const O& o, const Call& c) { o.template compute<T>(c); }) {
+        t.forward = &forward<O, T>;
+        if constexpr (HasWorkspace<O, T> || (is_small_float<T> && !keeps_type<O>)) t.workspace = &workspace<O, T>;
+    }
     if constexpr (!requires { requires !O::differentiable; }) {
         if constexpr (std::is_floating_point_v<T> || is_small_float<T>) {
             t.gradient = &gradient<O, T>;
             t.add_n = &table<AddN, T>;
         }
     }
-    if constexpr (const_inputs_of<O> > 0) {
-        t.complete = &complete<O>;
-        t.expand = &expand<O>;
-    }
-    t.clone = [](const void* op) -> std::shared_ptr<void> { return shared_op(op ? as<O>(op) : O()); };
-    t.attributes = &attributes<O>;
     return t;
 }
 

@@ -6,15 +6,21 @@ namespace tenon {
 
 /// Values    0 of x's type, whatever x is
 /// Gradient  none
-struct ZerosLike : Unary<ZerosLike>, ByElement<ZerosLike> {
+struct ZerosLike {
     static constexpr const char* name = "ZerosLike";
-    template <class T> static T element(const T&) { return T(); }
+    static constexpr int arity = 1;
+    static constexpr bool moves = true;
+    static constexpr Inferred infer(const Dims& x) { return x; }
+    template <class T> void compute(const Call& c) const { std::fill_n(c.output<T>(0).data, c.output<T>(0).size(), T()); }
     static auto forward(const auto& x) { return detail::repeated(x, 0); }
     static auto gradient(auto, auto, auto, auto) { return std::tuple(no_gradient{}); }
 };
-struct OnesLike : Unary<OnesLike>, ByElement<OnesLike> {
+struct OnesLike {
     static constexpr const char* name = "OnesLike";
-    template <class T> static T element(const T&) { return T(1); }
+    static constexpr int arity = 1;
+    static constexpr bool casts = true;
+    static constexpr Inferred infer(const Dims& x) { return x; }
+    template <class T> void compute(const Call& c) const { std::fill_n(c.output<T>(0).data, c.output<T>(0).size(), T(1)); }
     static auto forward(const auto& x) { return detail::repeated(x, 1); }
     static auto gradient(auto, auto, auto, auto) { return std::tuple(no_gradient{}); }
 };
