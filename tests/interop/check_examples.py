@@ -1,4 +1,6 @@
 """What the examples leave on disk, read by TensorFlow. They run in order in one folder, since the later start from the earlier."""
+import numpy as np
+
 from tensorflow_side import Model, difference, tensors_of, tf
 
 
@@ -54,3 +56,29 @@ def check_state(setting):
             for path in state.all_model_checkpoint_paths if state else []:
                 if not tf.train.checkpoint_exists(path):
                     yield f"{name}: `checkpoint` names {path}, which does not exist"
+
+
+def check_numbers(setting):
+    """TensorFlow gets the numbers that the first four examples print, from their graphs and checkpoints."""
+    folder = setting.scratch()
+    for name, problems, _ in run_examples(setting, folder):
+        yield from problems
+        if name.startswith("04"):
+            break
+    saved = tensors_of(folder / "my_model-1000")
+    if {k: v.shape for k, v in saved.items()} != {"w1": (2,), "w2": (5,)}:
+        yield f"my_model-1000 has {({k: v.shape for k, v in saved.items()})}"
+    fed = {"w1:0": 13.0, "w2:0": 17.0}
+    for prefix, fetch, want in [("my_test_model-1000", "op_to_restore:0", 60.0), ("my_longer_model", "op_to_restore:0", 60.0), ("my_longer_model", "scaled:0", 60.0)]:
+        with Model(folder / prefix) as model:
+            yield from difference(f"{prefix}: {fetch}", model.run(fetch, fed), np.float32(want))
+    with Model(folder / "my_model-1000") as model:
+        for key in ("w1", "w2"):
+            yield from difference(f"my_model-1000: {key}", model.run(f"{key}:0"), saved[key])
+        model.run("init")
+        if (model.run("w1:0") == saved["w1"]).any():
+            yield "my_model-1000: init gives w1 the values that were saved, not new ones"
+    with Model(folder / "my_longer_model") as model:
+        trainable = [v.op.name for v in model.graph.get_collection("trainable_variables")]
+        if sorted(trainable) != ["bias", "scale"]:
+            yield f"my_longer_model: trainable are {trainable}"
