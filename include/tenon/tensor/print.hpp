@@ -134,6 +134,7 @@ class TensorPrinter {
             }
             const auto put = [&](const std::string& s) {
                 if (i && column + 1 + s.size() + 1 > line) {
+                    while (out.back() == ' ') out.pop_back();
                     out.append("\n").append(indent, ' ');
                     column = indent;
                 } else if (i) {
@@ -163,11 +164,14 @@ public:
             return out;
         }
         if (!is_floating(t_.dtype())) return plain(0);
-        const double v = std::fabs(number<double>(0));
-        scientific_ = v > 0 && std::isfinite(v) && (v >= 1e16 || v < 1e-4);
-        auto s = real(0);
-        if (s.ends_with('.')) s += '0';
-        return s;
+        const auto all_digits = [](auto v) {
+            const double size = std::fabs(static_cast<double>(v));
+            const bool exponent = size > 0 && (size >= 1e16 || size < 1e-4);
+            auto s = digits(v, exponent ? std::chars_format::scientific : std::chars_format::fixed);
+            if (std::isfinite(v) && !exponent && s.find('.') == s.npos) s += ".0";
+            return s;
+        };
+        return t_.dtype() == DType::float64 ? all_digits(number<double>(0)) : all_digits(number<float>(0));
     }
 };
 
