@@ -49,7 +49,7 @@ template <class T> void cut_parts(const Call& c, const View<const T>& x, std::in
     }
 }
 /// Of g, what belongs to each of the tensors that were put together.
-[[gnu::noinline]] inline std::vector<Output> parts_of(const Output& g, const std::vector<Output>& x, const std::int64_t* known, Output axis, const OpTable& slice, const OpTable& shape_n, const OpTable& rank) {
+template <class = void> [[gnu::noinline]] std::vector<Output> parts_of(const Output& g, const std::vector<Output>& x, const std::int64_t* known, Output axis, const OpTable& slice, const OpTable& shape_n, const OpTable& rank) {
     bool fixed = known;
     for (const Output& part : x) fixed = fixed && part.dims().ranked() && part.dims()[from_front(*known, part.dims().rank)] != dyn;
     std::vector<Output> all;

@@ -16,13 +16,13 @@ inline std::int64_t row_at(const char* op, const Ref& indices, std::int64_t i, s
     return at;
 }
 /// For integers in rules: the constant that an operation comes to, if that is known.
-inline Node<std::int32_t> folded(const Output& o) {
+template <class = void> Node<std::int32_t> folded(const Output& o) {
     const Tensor& known = o.operation->results[static_cast<std::size_t>(o.index)].known;
     return Node<std::int32_t>(known ? make_const<std::int32_t>(known) : o);
 }
 template <class T> Node<std::int32_t> rank_of(const Node<T>& x) { return folded(make_operation(table_of<Rank, T>(), shared_op(Rank{}), {x})); }
 /// As many ones as `n` says.
-inline Node<std::int32_t> ones(const Node<std::int32_t>& n) { return folded(make<std::int32_t>(Fill{}, {folded(make<std::int32_t>(Pack{}, {n})), integers(1)})); }
+template <class = void> Node<std::int32_t> ones(const Node<std::int32_t>& n) { return folded(make<std::int32_t>(Fill{}, {folded(make<std::int32_t>(Pack{}, {n})), integers(1)})); }
 struct SpreadTables { const OpTable &shape, &rank, &transpose, &reshape, &segment_sum; };
 /// The adjoint of picking rows along an axis.
 template <class T> Node<T> spread(const Node<T>& g, const Node<T>& x, const Output& indices, const Output& axis, std::int64_t batch_dims);
@@ -139,7 +139,7 @@ struct Gather : detail::Gathering {
 
 namespace detail {
 /// The row of its segment for each id, zeros where the id is negative.
-[[gnu::noinline]] inline Output rows_of_segments(const Output& g, const Output& x, const Output& ids, const Output& zeros, const OpTable& gather, const OpTable& select, const OpTable& rank) {
+template <class = void> [[gnu::noinline]] Output rows_of_segments(const Output& g, const Output& x, const Output& ids, const Output& zeros, const OpTable& gather, const OpTable& select, const OpTable& rank) {
     return with_index_type(ids.dtype(), [&]<class I>(std::type_identity<I>) {
         const Output zero = make_const<I>(Tensor::scalar(I(0)));
         const Output picked = refined(applied(gather, GatherV2{}, {g, make<I>(Maximum{}, {ids, zero}), integers(0)}), x.dims());
@@ -155,7 +155,7 @@ template <class T> std::tuple<Node<T>, no_gradient> UnsortedSegmentSum::gradient
 }
 
 namespace detail {
-[[gnu::noinline]] inline Output permuted(const OpTable& transpose, const Output& x, const Node<std::int32_t>& perm) {
+template <class = void> [[gnu::noinline]] Output permuted(const OpTable& transpose, const Output& x, const Node<std::int32_t>& perm) {
     const Tensor& known = perm.operation->results[0].known;
     bool same = static_cast<bool>(known);
     for (std::int64_t i = 0; same && i < known.size(); ++i) same = known.data<std::int32_t>()[i] == i;
@@ -163,7 +163,7 @@ namespace detail {
 }
 /// Of x [b.., o.., n, i..] and g [b.., o.., k.., i..]: the picked axes k go to the front, behind the batches; their rows are added
 /// up by number; the axis goes back to its place. Ranks and the axis are constants, or arithmetic that a plan folds.
-[[gnu::noinline]] inline Output spread(const Output& g, const Output& x, const Output& indices, const Output& along, std::int64_t batch_dims, const SpreadTables& t) {
+template <class = void> [[gnu::noinline]] Output spread(const Output& g, const Output& x, const Output& indices, const Output& along, std::int64_t batch_dims, const SpreadTables& t) {
     using I = Node<std::int32_t>;
     const auto number = [](std::int64_t v) { return I(integers(v)); };
     const auto sum = [](const I& a, const I& b) { return folded(make<std::int32_t>(AddV2{}, {a, b})); };

@@ -207,7 +207,7 @@ template <class T> Output shape_tensor(const Node<T>& x, DType index = DType::in
     return make_operation(table_of<ShapeOp, T>(), detail::shared_op(ShapeOp{index}), {x});
 }
 namespace detail {
-[[gnu::noinline]] inline const Output& refined(const Output& y, const Dims& extents) {
+template <class = void> [[gnu::noinline]] const Output& refined(const Output& y, const Dims& extents) {
     bool fit = true;
     const Dims d = merge(y.dims(), extents, fit);
     if (fit) y.operation->results[0].dims = d;

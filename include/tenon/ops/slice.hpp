@@ -45,7 +45,7 @@ struct Slice {
 
 namespace detail {
 /// What lies inside paddings, which is also a gradient's way through them.
-[[gnu::noinline]] inline Output inside_paddings(const Ints* known, const Output& paddings, const Output& g, const Output& x, const OpTable& slice, const OpTable& shape) {
+template <class = void> [[gnu::noinline]] Output inside_paddings(const Ints* known, const Output& paddings, const Output& g, const Output& x, const OpTable& slice, const OpTable& shape) {
     const Dims& d = x.dims();
     bool fixed = known && d.ranked();
     Slice s;
@@ -125,7 +125,7 @@ struct PadV2 : detail::Padded<PadV2> {
 
 namespace detail {
 /// g in zeros, where the slice y of x was.
-[[gnu::noinline]] inline Output set_into_zeros(const Slice* known, const Output& begin, const Output& g, const Output& y, const Output& x, const OpTable& pad, const OpTable& shape) {
+template <class = void> [[gnu::noinline]] Output set_into_zeros(const Slice* known, const Output& begin, const Output& g, const Output& y, const Output& x, const OpTable& pad, const OpTable& shape) {
     const Dims& d = x.dims();
     bool fixed = known && d.ranked();
     Pad p;

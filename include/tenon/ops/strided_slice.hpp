@@ -12,8 +12,9 @@ namespace detail {
 struct SliceSpec {
     Dims begin, end, strides;
     std::int64_t begin_mask = 0, end_mask = 0, ellipsis_mask = 0, new_axis_mask = 0, shrink_axis_mask = 0;
-    static constexpr auto masks = std::tuple(attr("begin_mask", &SliceSpec::begin_mask), attr("end_mask", &SliceSpec::end_mask), attr("ellipsis_mask", &SliceSpec::ellipsis_mask),
-                                             attr("new_axis_mask", &SliceSpec::new_axis_mask), attr("shrink_axis_mask", &SliceSpec::shrink_axis_mask));
+    static constexpr auto params = members(const_input("begin", &SliceSpec::begin, 1), const_input("end", &SliceSpec::end, 2), const_input("strides", &SliceSpec::strides, 3),
+                                           attr("begin_mask", &SliceSpec::begin_mask), attr("end_mask", &SliceSpec::end_mask), attr("ellipsis_mask", &SliceSpec::ellipsis_mask),
+                                           attr("new_axis_mask", &SliceSpec::new_axis_mask), attr("shrink_axis_mask", &SliceSpec::shrink_axis_mask));
 
     /// Where along each of x's axes elements are taken, and the result's extents.
     struct Boxes {
@@ -108,7 +109,6 @@ struct StridedSlice : detail::SliceSpec {
     static constexpr int arity = 1;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
-    static constexpr auto params = std::tuple_cat(std::tuple(const_input("begin", &StridedSlice::begin, 1), const_input("end", &StridedSlice::end, 2), const_input("strides", &StridedSlice::strides, 3)), masks);
     constexpr Inferred infer(const Dims& x) const {
         const auto b = resolve(name, x);
         if (b.why.length) return b.why;
@@ -129,8 +129,7 @@ struct StridedSliceGrad : detail::SliceSpec {
     static constexpr int arity = 1;
     static constexpr bool moves = true;
     static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
-    static constexpr auto params = std::tuple_cat(std::tuple(const_input("shape", &StridedSliceGrad::shape, 0), const_input("begin", &StridedSliceGrad::begin, 1), const_input("end", &StridedSliceGrad::end, 2),
-                                                             const_input("strides", &StridedSliceGrad::strides, 3)), masks);
+    static constexpr auto params = members(const_input("shape", &StridedSliceGrad::shape, 0), SliceSpec::params);
     constexpr Inferred infer(const Dims& g) const {
         const auto b = resolve(name, shape);
         if (b.why.length) return b.why;

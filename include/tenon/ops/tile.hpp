@@ -39,7 +39,7 @@ struct Tile {
     }
 
 private:
-    [[gnu::noinline]] static Output sum_of_repeats(const Dims* known, const Output& multiples, const Output& g, const Output& x, const OpTable& sum, const OpTable& reshape, const OpTable& shape) {
+    template <class = void> [[gnu::noinline]] static Output sum_of_repeats(const Dims* known, const Output& multiples, const Output& g, const Output& x, const OpTable& sum, const OpTable& reshape, const OpTable& shape) {
         const Dims& d = x.dims();
         bool fixed = known && d.known();
         Dims cut;
