@@ -142,7 +142,7 @@ TEST_CASE("stop_gradient prunes what is behind it") {
 
 TEST_CASE("a lost gradient is an error that names the nodes; one that leads nowhere is none") {
     Fed<Shape<2, 3>> x(1);
-    const auto blind = named("nothing_comes_back", make<double>(Blind{}, {x}));
+    const auto blind = Node<double>(make_operation(table<Blind, double>, std::make_shared<Blind>(), {x}, "nothing_comes_back"));
     CHECK_THROWS_WITH_AS(gradients(sum(exp(blind)), x), "[gradients] no gradient through 'nothing_comes_back' (Blind); stop_gradient cuts where none is wanted", GradientError);
     CHECK(check(sum(Node<double, Shape<2, 3>>(stop_gradient(blind)) * x), x) != "");  // cut: not what central differences see, but no error
 }

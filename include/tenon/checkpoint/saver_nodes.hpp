@@ -188,7 +188,8 @@ template <class Reader> proto::SaverDef write_saver_nodes(proto::GraphDef& def, 
             } else {
                 auto& n = w.add(w.name("Assign"), "Assign", {variable.name, value});
                 n.attr["T"] = attr_value(s.dtypes[i]);
-                n.attr["use_locking"] = n.attr["validate_shape"] = attr_value(true);
+                n.attr["use_locking"] = attr_value(true);
+                n.attr["validate_shape"] = attr_value(true);
                 detail::colocate(n, variable.name);
                 assigned.push_back("^" + n.name);
             }

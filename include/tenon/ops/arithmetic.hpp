@@ -52,9 +52,18 @@ struct SquaredDifference : Binary<SquaredDifference> {
     }
 };
 
-template <class A, class B> requires Operands<A, B> auto operator+(A&& a, B&& b) { return detail::call_with_number<Add{}>(std::forward<A>(a), std::forward<B>(b)); }
-template <class A, class B> requires Operands<A, B> auto operator-(A&& a, B&& b) { return detail::call_with_number<Sub{}>(std::forward<A>(a), std::forward<B>(b)); }
-template <class A, class B> requires Operands<A, B> auto operator*(A&& a, B&& b) { return detail::call_with_number<Mul{}>(std::forward<A>(a), std::forward<B>(b)); }
+template <class A, class B> requires Operands<A, B> auto operator+(A&& a, B&& b) {
+    if constexpr (Operand<A> && Operand<B>) return call(Constant<Add{}>{}, std::forward<A>(a), std::forward<B>(b));  // one step less in a message
+    else return detail::call_with_number<Add{}>(std::forward<A>(a), std::forward<B>(b));
+}
+template <class A, class B> requires Operands<A, B> auto operator-(A&& a, B&& b) {
+    if constexpr (Operand<A> && Operand<B>) return call(Constant<Sub{}>{}, std::forward<A>(a), std::forward<B>(b));  // one step less in a message
+    else return detail::call_with_number<Sub{}>(std::forward<A>(a), std::forward<B>(b));
+}
+template <class A, class B> requires Operands<A, B> auto operator*(A&& a, B&& b) {
+    if constexpr (Operand<A> && Operand<B>) return call(Constant<Mul{}>{}, std::forward<A>(a), std::forward<B>(b));  // one step less in a message
+    else return detail::call_with_number<Mul{}>(std::forward<A>(a), std::forward<B>(b));
+}
 template <Operand X> auto operator-(X&& x) { return call(Constant<Neg{}>{}, std::forward<X>(x)); }
 template <Operand X> auto square(X&& x) { return call(Constant<Square{}>{}, std::forward<X>(x)); }
 template <class A, class B> requires Operands<A, B> auto squared_difference(A&& a, B&& b) { return detail::call_with_number<SquaredDifference{}>(std::forward<A>(a), std::forward<B>(b)); }
