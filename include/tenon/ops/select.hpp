@@ -127,7 +127,8 @@ struct ClipByValue {
     static auto forward(const auto& x, const auto& low, const auto& high) { return detail::larger(detail::smaller(x, high), low); }
     static auto element(auto x, auto low, auto high) { return std::max(std::min(x, high), low); }
     static auto gradient(auto, auto g, auto, auto x, auto low, auto high) {
-        const auto below = less(x, low), above = greater(x, high);
+        const auto below = less(x, low);
+        const auto above = greater(x, high);
         return std::tuple(select(logical_or(below, above), 0, g), sum_to(select(below, g, 0), low), sum_to(select(above, g, 0), high));
     }
 };
@@ -136,7 +137,8 @@ template <Operand X, class L, class H> auto clip_by_value(X&& x, L&& low, H&& hi
         if constexpr (Number<std::remove_cvref_t<decltype(b)>>) return number_like(x, b);
         else return std::forward<decltype(b)>(b);
     };
-    auto l = bound(std::forward<L>(low)), h = bound(std::forward<H>(high));
+    auto l = bound(std::forward<L>(low));
+    auto h = bound(std::forward<H>(high));
     return call(Constant<ClipByValue{}>{}, std::forward<X>(x), std::move(l), std::move(h));
 }
 
