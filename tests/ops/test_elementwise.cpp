@@ -41,6 +41,7 @@ TEST_CASE("typed calls know shapes and element types") {
     static_assert(std::is_same_v<decltype(node(maximum(a, 0))), Node<float, Shape<2, 3>>>);
     static_assert(std::is_same_v<decltype(node(2 / a)), Node<float, Shape<2, 3>>>);
     static_assert(std::is_same_v<decltype(node(clip_by_value(b, -1, 1))), Node<float, Shape<3>>>);
+    static_assert(std::is_same_v<decltype(add_n(b, tanh(b), b)), Node<float, Shape<3>>>);
     CHECK(node(leaky_relu(a)).operation->table->name == "LeakyRelu");
 }
 

@@ -126,6 +126,10 @@ struct AddN {
     }
     static std::vector<Output> gradient(auto, auto g, auto, const auto& x) { return std::vector<Output>(x.size(), g); }
 };
+/// The sum of tensors of one shape: `add_n(a, b, c)`.
+template <GraphOperand A, GraphOperand... X> auto add_n(const A& a, const X&... x) {
+    return Node<value_type_of<A>, shape_of<A>>(make<value_type_of<A>>(AddN{}, {node(a), node(x)...}));
+}
 
 template <class T> Node<T> broadcast_like(const Node<T>& x, const Node<T>& like) {
     if (like.dims().known() && x.dims() == like.dims()) return x;
