@@ -17,9 +17,14 @@ struct ConcatOffset {
     int output_count() const { return static_cast<int>(n); }
     Inferred infer(std::span<const Dims> x) const {
         if (static_cast<std::int64_t>(x.size()) != n || n < 1) return reject("[ConcatOffset] ", static_cast<std::int64_t>(x.size()), " shapes, N is ", n);
-        for (const Dims& d : x) if (d.rank != 1 || d != x[0]) return reject("[ConcatOffset] shapes are vectors of one length: ", d);
-        if (x[0][0] != dyn && !detail::inside(concat_dim, static_cast<int>(x[0][0]))) return reject("[ConcatOffset] axis ", concat_dim, " of ", x[0][0]);
-        return x[0];
+        Dims shape = x[0];
+        for (const Dims& d : x) {
+            bool fit = d.rank == 1;
+            shape = merge(shape, d, fit);
+            if (!fit) return reject("[ConcatOffset] shapes are vectors of one length: ", x[0], " and ", d);
+        }
+        if (shape[0] != dyn && !detail::inside(concat_dim, static_cast<int>(shape[0]))) return reject("[ConcatOffset] axis ", concat_dim, " of ", shape[0]);
+        return shape;
     }
     template <class T> void compute(const Call& c) const {
         T at = 0;
