@@ -1,5 +1,5 @@
 // Save two variables, then a small graph with placeholders, each as four files.
-#include <tenon/tenon.hpp>
+#include <tenon/save.hpp>
 
 #include <iostream>
 

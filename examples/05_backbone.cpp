@@ -1,7 +1,7 @@
 // Train a network that tells the digits 0 to 7 apart; its last hidden layer is named fc7. Save it.
 #include "digits.hpp"
 
-#include <tenon/tenon.hpp>
+#include <tenon/save.hpp>
 
 #include <cstdio>
 

@@ -2,7 +2,6 @@
 #include "digits.hpp"
 
 #include <tenon/import.hpp>
-#include <tenon/tenon.hpp>
 
 #include <cstdio>
 

@@ -1,5 +1,7 @@
 // The static library: every kernel, and all that reads graphs, compiled once, for programs that import and want to compile fast.
 // Compiled with TENON_PREBUILT, as the programs that use it are.
+#include <tenon/checkpoint/bundle.hpp>
+#include <tenon/checkpoint/checkpoint_state.hpp>
 #include <tenon/checkpoint/every_op.hpp>
 #include <tenon/checkpoint/import_meta_graph.hpp>
 #include <tenon/checkpoint/importing.hpp>
@@ -18,10 +20,23 @@ Graph import_graph_def(const std::string& path) { return detail::import_graph_de
 ImportedModel import_saved_model(const std::string& directory, const std::vector<std::string>& tags) { return detail::import_saved_model(directory, tags, builtin_ops()); }
 void initialize(Session& session, const Graph& graph, const std::vector<std::string>& variables) { detail::initialize(session, graph, variables); }
 
+template std::optional<CheckpointState> get_checkpoint_state<void>(const std::string&, const std::string&);
+template std::optional<std::string> latest_checkpoint<void>(const std::string&, const std::string&);
+template bool checkpoint_exists<void>(const std::string&);
+template std::vector<ListedVariable> list_variables<void>(const std::string&);
+template Tensor load_variable<void>(const std::string&, std::string_view);
+
+template std::string RestoreReport::text<void>() const;
+template void Saver::gather<void>(Parts&&);
+template Saver::Saver<void>(const std::vector<SavedAs>&, const SaverOptions&);
+template Saver::Saver<void>(Graph, const std::vector<SavedAs>&, const SaverOptions&);
+template Saver Saver::of<void>(Graph, std::vector<SavedVariable>, const SaverOptions&);
 template std::string Saver::save<void>(Session&, const std::string&, const SaveOptions&);
 template RestoreReport Saver::restore<void>(Session&, const std::string&) const;
 template RestoreReport Saver::compare<void>(const std::string&) const;
 template proto::MetaGraphDef Saver::meta_graph<void>() const;
-template std::vector<SavedVariable> variables_to_save<void>(const Graph&);
+template std::vector<std::string> Saver::not_restored<void>() const;
+template std::vector<std::string> Saver::last_checkpoints<void>() const;
+template CheckpointHistory& Saver::history<void>();
 
 }  // namespace tenon

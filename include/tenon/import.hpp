@@ -1,4 +1,4 @@
-// tenon.hpp, and graphs from files: import_meta_graph, import_graph_def, import_saved_model.
+// All of tenon: save.hpp, and graphs from files: import_meta_graph, import_graph_def, import_saved_model.
 #pragma once
 #include "checkpoint/import_meta_graph.hpp"
-#include "tenon.hpp"
+#include "save.hpp"

@@ -1,9 +1,8 @@
-// What most programs need: typed graphs, gradients, optimisers, sessions, and Savers whose checkpoints are TensorFlow's. Programs that
-// import graphs include import.hpp instead.
+// Typed graphs, gradients, optimisers and sessions. A program that saves or restores includes save.hpp, one that imports graphs import.hpp:
+// both include this, and cost the compiler more (docs/compile-time.md).
 #pragma once
 #include "expr/op.hpp"  // first, so that the compiler's way to a shape error is short
 
-#include "checkpoint/bundle.hpp"
 #include "checkpoint/saver.hpp"
 #include "fwd.hpp"
 #include "grad/gradients.hpp"

@@ -17,8 +17,10 @@ LAYERS = {
     "summary": ["io"],
     "dist": ["train", "run"],
 }
-# Names for all programs: what lies beside the layers. `fwd.hpp` only names things, `tenon.hpp` includes what most programs need.
-TOP = {"fwd.hpp": ["base"]} | {name: [layer for layer in LAYERS if layer not in ("summary", "dist")] for name in ("tenon.hpp", "import.hpp")}
+# Names for all programs: what lies beside the layers. `fwd.hpp` only names things, `tenon.hpp` includes what most programs need,
+# `save.hpp` and `import.hpp` each include the one before.
+TOP = {"fwd.hpp": ["base"]} | {name: [layer for layer in LAYERS if layer not in ("summary", "dist")] for name in ("tenon.hpp", "save.hpp", "import.hpp")}
+TOP_INCLUDES = {("save.hpp", "tenon.hpp"), ("import.hpp", "save.hpp")}
 
 MAPS_ARE_MADE_IN = {"tensor/view.hpp"}
 # nlohmann/json.hpp costs a second per translation unit: where it may be included, and who must not reach it at all.
@@ -78,7 +80,7 @@ def direction(headers):
             edges.setdefault(path, []).append(target)
             if target not in headers:
                 bad.append(f"{path}:{line}: includes {written}, which does not exist")
-            elif layer_of(target) is None and target != "fwd.hpp" and (path, target) != ("import.hpp", "tenon.hpp") or layer_of(target) not in allowed | {None}:
+            elif layer_of(target) is None and target != "fwd.hpp" and (path, target) not in TOP_INCLUDES or layer_of(target) not in allowed | {None}:
                 bad.append(f"{path}:{line}: {layer or path} includes {target}; it may include {', '.join(sorted(allowed))}")
     state = {}
 

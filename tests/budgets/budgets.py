@@ -55,7 +55,9 @@ def network(layers):
     return text + f"    const auto loss = mean(sparse_softmax_cross_entropy_with_logits(labels, {previous}));\n    const auto train = Adam{{{{.learning_rate = 1e-3f}}}}.minimize(loss);\n    Session session;\n    static_cast<void>(train);\n}}\n"
 
 
-IMPORT = INCLUDE + """#include <iostream>
+IMPORT = """#include <tenon/import.hpp>
+#include <iostream>
+using namespace tenon;
 int main() {
     auto [graph, saver] = import_meta_graph("my_model-1000.meta");
     Session session{graph};

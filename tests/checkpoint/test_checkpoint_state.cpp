@@ -78,7 +78,7 @@ TEST_CASE("paths are stored relative to the directory where both are relative, o
     std::filesystem::create_directories("train/deep");
     const auto stored = [](const std::string& directory, const std::string& path, StateOptions options = {}) {
         update_checkpoint_state(directory, path, options);
-        return proto::from_text<CheckpointState>(read_bytes(join_path(directory, options.latest_filename))).all_model_checkpoint_paths;
+        return proto::from_text<proto::CheckpointState>(read_bytes(join_path(directory, options.latest_filename))).all_model_checkpoint_paths;
     };
     CHECK(joined(stored("train", "train/model")) == "model");
     CHECK(joined(stored("", "./model")) == "model");

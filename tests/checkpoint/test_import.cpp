@@ -2,6 +2,7 @@
 #include "../support/golden.hpp"
 #include <tenon/checkpoint/bundle.hpp>
 #include <tenon/checkpoint/import_meta_graph.hpp>
+#include <tenon/checkpoint/saving.hpp>
 #include <tenon/grad/gradients.hpp>
 #include <tenon/io/proto.hpp>
 

@@ -1,6 +1,6 @@
 #include "../support/scratch.hpp"
 #include <tenon/checkpoint/bundle.hpp>
-#include <tenon/checkpoint/saver.hpp>
+#include <tenon/checkpoint/saving.hpp>
 #include <tenon/ops/ops.hpp>
 
 #include <doctest/doctest.h>

@@ -21,10 +21,10 @@ class HashIndex {
     std::vector<Slot> slots_;
     std::size_t taken_ = 0;
 
-    static std::size_t hash_of(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
+    template <class = void> static std::size_t hash_of(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
     /// Fibonacci hashing: addresses differ in their middle bits, products in their upper ones.
-    std::size_t slot_of(std::size_t hash) const { return static_cast<std::size_t>(hash * std::uint64_t{0x9e3779b97f4a7c15} >> 32) & (slots_.size() - 1); }
-    void put(const Slot& s) {
+    template <class = void> std::size_t slot_of(std::size_t hash) const { return static_cast<std::size_t>(hash * std::uint64_t{0x9e3779b97f4a7c15} >> 32) & (slots_.size() - 1); }
+    template <class = void> void put(const Slot& s) {
         std::size_t i = slot_of(s.hash);
         while (slots_[i].value != none) i = (i + 1) & (slots_.size() - 1);
         slots_[i] = s;
@@ -40,7 +40,7 @@ public:
             if (slots_[i].hash == hash && same(slots_[i].value)) return slots_[i].value;
         return none;
     }
-    void add(std::size_t hash, int value) {
+    template <class = void> void add(std::size_t hash, int value) {
         if (2 * (taken_ + 1) > slots_.size()) {
             const auto old = std::move(slots_);
             slots_ = std::vector<Slot>(old.empty() ? 16 : 2 * old.size(), Slot{0, none});
@@ -50,16 +50,16 @@ public:
         ++taken_;
     }
 
-    int find(const void* p) const { return find(hash_of(p), [](int) { return true; }); }
-    bool contains(const void* p) const { return find(p) != none; }
+    template <class = void> int find(const void* p) const { return find(hash_of(p), [](int) { return true; }); }
+    template <class = void> bool contains(const void* p) const { return find(p) != none; }
     /// The number kept for p: `value`, unless there was one before.
-    int keep(const void* p, int value) {
+    template <class = void> int keep(const void* p, int value) {
         if (const int before = find(p); before != none) return before;
         add(hash_of(p), value);
         return value;
     }
     /// Whether p is new.
-    bool insert(const void* p) {
+    template <class = void> bool insert(const void* p) {
         if (contains(p)) return false;
         add(hash_of(p), 0);
         return true;

@@ -4,15 +4,16 @@
 #include "bundle_reader.hpp"
 #include "bundle_verify.hpp"
 #include "bundle_writer.hpp"
+#include "checkpoint_files.hpp"
 
 namespace tenon {
 
-/// Name, dtype and shape of every tensor in a checkpoint, in the order of the names.
-inline std::vector<StoredTensor> list_variables(const std::string& prefix) {
+template <class Lazy> requires save_hpp_is_included<Lazy> std::vector<ListedVariable> list_variables(const std::string& prefix) {
     const BundleReader reader(prefix);
-    return {reader.tensors().begin(), reader.tensors().end()};
+    std::vector<ListedVariable> all;
+    for (const auto& t : reader.tensors()) all.push_back({t.name, t.dtype, t.shape});
+    return all;
 }
-/// One tensor of a checkpoint.
-inline Tensor load_variable(const std::string& prefix, std::string_view name) { return BundleReader(prefix).read(name); }
+template <class Lazy> requires save_hpp_is_included<Lazy> Tensor load_variable(const std::string& prefix, std::string_view name) { return BundleReader(prefix).read(name); }
 
 }  // namespace tenon

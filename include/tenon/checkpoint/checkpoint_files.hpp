@@ -2,11 +2,15 @@
 #pragma once
 #include "bundle_index.hpp"
 #include "bundle_v1.hpp"
+#include "checkpoints.hpp"
 
 namespace tenon {
 
-/// Whether there is a checkpoint P: its index, or a file of version 1.
-inline bool checkpoint_exists(const std::string& prefix) { return file_exists(index_name(prefix)) || !detail::V1Tables::files(prefix).empty(); }
+#ifndef TENON_PREBUILT
+template <> inline constexpr bool detail::has_files<void> = true;
+#endif
+
+template <class Lazy> requires save_hpp_is_included<Lazy> bool checkpoint_exists(const std::string& prefix) { return file_exists(index_name(prefix)) || !detail::V1Tables::files(prefix).empty(); }
 
 /// When it was written, in seconds since 1970.
 inline double checkpoint_time(const std::string& prefix) {

@@ -28,26 +28,19 @@ struct CheckpointState {
     }
 };
 }  // namespace proto
-using proto::CheckpointState;
 
-/// The state of a directory, its relative paths joined to the directory; nothing if there is no such file.
-///
-/// Errors    FormatError if it does not parse, or names no checkpoint
-inline std::optional<CheckpointState> get_checkpoint_state(const std::string& directory, const std::string& latest_filename = "checkpoint") {
+template <class Lazy> requires save_hpp_is_included<Lazy> std::optional<CheckpointState> get_checkpoint_state(const std::string& directory, const std::string& latest_filename) {
     const auto file = join_path(directory, latest_filename);
     if (!file_exists(file)) return {};
-    auto state = proto::from_text<CheckpointState>(read_file(file), file);
-    if (state.model_checkpoint_path.empty()) throw FormatError(file + ": it does not say what the newest checkpoint is");
+    auto stored = proto::from_text<proto::CheckpointState>(read_file(file), file);
+    if (stored.model_checkpoint_path.empty()) throw FormatError(file + ": it does not say what the newest checkpoint is");
+    CheckpointState state{std::move(stored.model_checkpoint_path), std::move(stored.all_model_checkpoint_paths), std::move(stored.all_model_checkpoint_timestamps), stored.last_preserved_timestamp};
     state.model_checkpoint_path = join_path(directory, state.model_checkpoint_path);
     for (auto& p : state.all_model_checkpoint_paths) p = join_path(directory, p);
     return state;
 }
 
-/// The newest checkpoint of a directory, by its state file. If what that names does not exist, but a checkpoint of the same name
-/// in the same directory does (the directory was moved), then that. Else nothing.
-///
-/// Errors    FormatError if the state file does not parse
-inline std::optional<std::string> latest_checkpoint(const std::string& directory, const std::string& latest_filename = "checkpoint") {
+template <class Lazy> requires save_hpp_is_included<Lazy> std::optional<std::string> latest_checkpoint(const std::string& directory, const std::string& latest_filename) {
     const auto state = get_checkpoint_state(directory, latest_filename);
     if (!state) return {};
     for (const auto& path : {state->model_checkpoint_path, join_path(directory, basename_of(state->model_checkpoint_path))})
@@ -106,7 +99,7 @@ inline void update_checkpoint_state(const std::string& directory, const std::str
         const bool absolute = path.starts_with('/');
         return (absolute ? options.save_relative_paths : !directory.starts_with('/')) ? detail::relative_path(path, directory) : path;
     };
-    CheckpointState state{.model_checkpoint_path = stored(newest), .all_model_checkpoint_timestamps = options.timestamps};
+    proto::CheckpointState state{.model_checkpoint_path = stored(newest), .all_model_checkpoint_timestamps = options.timestamps};
     state.last_preserved_timestamp = options.last_preserved_timestamp;
     for (const auto& p : options.all_paths) state.all_model_checkpoint_paths.push_back(stored(p));
     if (options.all_paths.empty() || options.all_paths.back() != newest) state.all_model_checkpoint_paths.push_back(state.model_checkpoint_path);

@@ -3,6 +3,7 @@
 #include "../graph/meta_file.hpp"
 #include "builtin_ops.hpp"
 #include "imported_model.hpp"
+#include "saving.hpp"
 
 namespace tenon {
 

@@ -9,25 +9,14 @@
 
 namespace tenon {
 
-/// How a checkpoint fits the variables that are to be restored from it. Each entry is a sentence about one of them, but for the names in `unused`.
-struct RestoreReport {
-    std::string prefix;
-    std::vector<std::string> restored;  ///< names of variables; those that fit, if some do not
-    std::vector<std::string> missing;   ///< tensors that are not in the checkpoint, with the nearest names that are
-    std::vector<std::string> mistyped, misshaped;
-    std::vector<std::string> unused;    ///< tensors of the checkpoint that nobody asked for: no error
-
-    bool fits() const { return missing.empty() && mistyped.empty() && misshaped.empty(); }
-    /// All of it, a line each.
-    std::string text() const {
-        std::string s = sentence(prefix, fits() ? ": the checkpoint fits the graph" : ": the checkpoint does not fit the graph", ": ", restored.size(), " variables fit, ", missing.size(),
-                                 " tensors are missing, ", mistyped.size(), " have another type, ", misshaped.size(), " another shape, ", unused.size(), " are not asked for");
-        for (const auto* list : {&missing, &mistyped, &misshaped}) for (const auto& line : *list) s += "\n  " + line;
-        for (std::size_t i = 0; i < unused.size() && i < 20; ++i) s += (i ? ", " : "\n  not asked for: ") + unused[i];
-        if (unused.size() > 20) s += ", ...";
-        return s;
-    }
-};
+template <class Lazy> std::string RestoreReport::text() const {
+    std::string s = sentence(prefix, fits() ? ": the checkpoint fits the graph" : ": the checkpoint does not fit the graph", ": ", restored.size(), " variables fit, ", missing.size(),
+                             " tensors are missing, ", mistyped.size(), " have another type, ", misshaped.size(), " another shape, ", unused.size(), " are not asked for");
+    for (const auto* list : {&missing, &mistyped, &misshaped}) for (const auto& line : *list) s += "\n  " + line;
+    for (std::size_t i = 0; i < unused.size() && i < 20; ++i) s += (i ? ", " : "\n  not asked for: ") + unused[i];
+    if (unused.size() > 20) s += ", ...";
+    return s;
+}
 
 namespace detail {
 

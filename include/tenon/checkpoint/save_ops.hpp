@@ -28,7 +28,7 @@ struct SaveV2 {
     static constexpr const char* name = "SaveV2";
     static constexpr bool variadic = true, stateful = true, differentiable = false;
     static constexpr int outputs = 0;
-    static constexpr std::array types{TypeAttr{TypeAttr::input_list, "dtypes", 3}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::input_list, "dtypes", 3}};
     static constexpr DType input_type(std::size_t i, DType) { return i < 3 ? DType::string : any_dtype; }
     static Inferred infer_refs(std::span<const Ref> in) {
         if (in.size() < 3) return reject("[SaveV2] has ", static_cast<std::int64_t>(in.size()), " inputs, takes 3 or more");
@@ -57,8 +57,8 @@ struct RestoreV2 {
     static constexpr const char* name = "RestoreV2";
     static constexpr int arity = 3;
     static constexpr bool stateful = true, differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::output_list, "dtypes"}};
-    static constexpr auto params = std::tuple(attr("dtypes", &RestoreV2::dtypes));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::output_list, "dtypes"}};
+    template <class Self = RestoreV2> static constexpr auto params = std::tuple(attr("dtypes", &Self::dtypes));
     static constexpr bool needs(std::size_t, std::size_t) { return true; }
     int output_count() const { return static_cast<int>(dtypes.size()); }
     DType output_type(int i) const { return dtypes[static_cast<std::size_t>(i)]; }
@@ -111,7 +111,7 @@ struct MergeV2Checkpoints {
     static constexpr int arity = 2, outputs = 0;
     static constexpr bool stateful = true, differentiable = false;
     static constexpr std::array<TypeAttr, 0> types{};
-    static constexpr auto params = std::tuple(attr("delete_old_dirs", &MergeV2Checkpoints::delete_old_dirs), attr("allow_missing_files", &MergeV2Checkpoints::allow_missing_files));
+    template <class Self = MergeV2Checkpoints> static constexpr auto params = std::tuple(attr("delete_old_dirs", &Self::delete_old_dirs), attr("allow_missing_files", &Self::allow_missing_files));
     static Inferred infer(const Dims& prefixes, const Dims& destination) {
         if (!compatible(prefixes, {dyn}) || !compatible(destination, {})) return reject("[MergeV2Checkpoints] prefixes ", prefixes, ", destination ", destination);
         return Dims{};

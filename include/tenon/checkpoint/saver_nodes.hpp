@@ -13,21 +13,13 @@
 #pragma once
 #include "../graph/export.hpp"
 #include "../run/variable.hpp"
+#include "saver.hpp"
 #include "slice.hpp"
 
 #include <unordered_map>
 #include <unordered_set>
 
 namespace tenon {
-
-/// A variable, or a part of one, and where it stands in a checkpoint.
-struct SavedVariable {
-    std::string key;
-    Output variable;           ///< the operation that holds the value
-    std::string slice{};       ///< "10 3 0,4:0,3" if the variable is this part of the tensor `key`
-    std::uint32_t shard = 0;   ///< the data file it goes to
-    bool operator==(const SavedVariable&) const = default;
-};
 
 namespace detail {
 

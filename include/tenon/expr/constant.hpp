@@ -16,9 +16,9 @@ struct Const {
     static constexpr const char* name = "Const";
     static constexpr int arity = 0;
     static constexpr bool differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
-    static constexpr auto params = members(attr("value", &Const::value));
-    Inferred infer() const { return value.dims(); }
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}};
+    template <class Self = Const> static constexpr auto params = members(attr("value", &Self::value));
+    template <class = void> Inferred infer() const { return value.dims(); }
     static Tensor known(const Const& c, std::span<const Ref>, int) { return c.value; }
 };
 struct AddN;
@@ -50,7 +50,7 @@ template <class T> Output make_const(Tensor value, std::string name = {}) {
 namespace detail {
 
 template <class O> inline constexpr O stateless{};
-[[gnu::noinline]] inline std::shared_ptr<void> owned(void* op, void (*destroy)(void*)) { return {op, destroy}; }
+template <class = void> [[gnu::noinline]] std::shared_ptr<void> owned(void* op, void (*destroy)(void*)) { return {op, destroy}; }
 /// An op by pointer. One kind of owner for all of them: a kind each would be half of what a row of the list of ops costs to compile.
 template <class O> std::shared_ptr<void> shared_op(O op) {
     if constexpr (std::is_empty_v<O>) return {std::shared_ptr<void>(), const_cast<O*>(&stateless<O>)};

@@ -147,7 +147,7 @@ public:
     }
 
 private:
-    static std::size_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
+    template <class = void> static std::size_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
     template <class = void> int find(std::string_view name) const {
         return parts_->by_name.find(hash_of(name), [&](int i) { return parts_->operations[static_cast<std::size_t>(i)]->name == name; });
     }

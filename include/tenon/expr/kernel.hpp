@@ -45,7 +45,7 @@ template <class O, class T> void step(const void* self, void* to, const void* co
     else if constexpr (O::arity == 2) step_over<O, T>(as<O>(self), y, n, x(0), x(1));
     else step_over<O, T>(as<O>(self), y, n, x(0), x(1), x(2));
 }
-inline std::shared_ptr<const void> prepare_elementwise(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+template <class = void> std::shared_ptr<const void> prepare_elementwise(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     return std::make_shared<Layouts>(in.data(), in.size(), out[0]->dims, out[0]->dims.size());
 }
 /// Kernels that only move elements are compiled once per width.

@@ -24,19 +24,19 @@ template <class O, class T, std::size_t i> using input_t = typename decltype(inp
 
 // ---- members that are inputs
 
-inline bool fill(Dims& member, const Ref& r) {
+template <class = void> bool fill(Dims& member, const Ref& r) {
     if (r.dims.size() > max_rank) throw ShapeError("a list of " + std::to_string(r.dims.size()) + " numbers where at most 8 fit");
     member = Dims();
     for (std::int64_t i = 0; i < r.dims.size(); ++i) member.push(index_at(r, i));
     return true;
 }
-inline bool fill(Ints& member, const Ref& r) {
+template <class = void> bool fill(Ints& member, const Ref& r) {
     if (r.dims.size() > 16) throw ShapeError("a list of " + std::to_string(r.dims.size()) + " numbers where at most 16 fit");
     member = Ints();
     for (std::int64_t i = 0; i < r.dims.size(); ++i) member.push(index_at(r, i));
     return true;
 }
-inline bool fill(std::int64_t& member, const Ref& r) {
+template <class = void> bool fill(std::int64_t& member, const Ref& r) {
     if (r.dims.size() != 1) throw ShapeError("a tensor " + to_string(r.dims) + " where a scalar is wanted");
     member = index_at(r, 0);
     return true;

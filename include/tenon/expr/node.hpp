@@ -59,14 +59,14 @@ namespace detail {
 // What an operand becomes inside a statement: temporaries stay lazy, everything else is a leaf.
 template <class X> struct pattern_of { using type = Leaf; };
 template <class T, class P, class S> struct pattern_of<Apply<T, P, S>> { using type = P; };
-inline std::vector<Output> leaves(const Output& n) { return {n}; }
+template <class = void> std::vector<Output> leaves(const Output& n) { return {n}; }
 template <class T, class P> std::vector<Output> leaves(const Pending<T, P>& e) { return {materialise(e)}; }
 template <class T, class P> std::vector<Output> leaves(Pending<T, P>& e) { return {materialise(e)}; }
 template <class T, class P> std::vector<Output> leaves(Pending<T, P>&& e) {
     if (e.made->operation) return {*e.made};
     return std::move(e.leaves);
 }
-[[gnu::noinline]] inline std::vector<Output> join(std::initializer_list<std::vector<Output>> parts) {
+template <class = void> [[gnu::noinline]] std::vector<Output> join(std::initializer_list<std::vector<Output>> parts) {
     std::vector<Output> all;
     for (const auto& p : parts) all.insert(all.end(), p.begin(), p.end());
     return all;
@@ -84,18 +84,18 @@ template <auto op> constexpr bool may_fuse() {
 template <auto op> inline constexpr const void* constant = &op;
 template <auto op> std::shared_ptr<const void> shared_constant() { return {std::shared_ptr<void>(), &op}; }
 
-[[gnu::noinline]] inline Output apply(const OpTable& t, std::shared_ptr<const void> op, std::vector<Output> data) {
+template <class = void> [[gnu::noinline]] Output apply(const OpTable& t, std::shared_ptr<const void> op, std::vector<Output> data) {
     if (t.expand) data = t.expand(op.get(), std::move(data));
     return make_operation(t, std::move(op), std::move(data));
 }
 /// What calls and rules compile to. Operands by address and constants without an owner: copies of pointers that count are most of the code otherwise.
-[[gnu::noinline]] inline Output apply_to(const OpTable& t, std::shared_ptr<const void> op, std::initializer_list<const Output*> data) {
+template <class = void> [[gnu::noinline]] Output apply_to(const OpTable& t, std::shared_ptr<const void> op, std::initializer_list<const Output*> data) {
     std::vector<Output> copies;
     copies.reserve(data.size() + 2);
     for (const Output* d : data) copies.push_back(*d);
     return apply(t, std::move(op), std::move(copies));
 }
-[[gnu::noinline]] inline Output apply_constant(const OpTable& t, const void* op, std::initializer_list<const Output*> data) { return apply_to(t, {std::shared_ptr<void>(), op}, data); }
+template <class = void> [[gnu::noinline]] Output apply_constant(const OpTable& t, const void* op, std::initializer_list<const Output*> data) { return apply_to(t, {std::shared_ptr<void>(), op}, data); }
 inline const Output* address(const Output& o) { return &o; }
 
 }  // namespace detail

@@ -105,7 +105,7 @@ template <class P, class... Rest> constexpr auto members(const P& p, const Rest&
 template <class P, class... Rest> constexpr auto members(const P& p, const Members<Rest...>& rest) { return Members<P, Rest...>(p, rest); }
 
 template <class O> constexpr auto params_of() {
-    if constexpr (requires { O::params; }) return O::params;
+    if constexpr (requires { O::template params<>; }) return O::template params<>;
     else return Members<>();
 }
 /// std::apply with fewer instantiation levels per call.

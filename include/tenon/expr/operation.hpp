@@ -30,7 +30,7 @@ struct Output {
 
     // Copied and destroyed in one place: the counting, inlined, would be most of the code of rules and typed calls.
     Output() = default;
-    Output(std::shared_ptr<Operation> o, int i) : operation(std::move(o)), index(i) {}
+    template <class = void> Output(std::shared_ptr<Operation> o, int i) : operation(std::move(o)), index(i) {}
     Output(Output&&) = default;
     Output& operator=(Output&&) = default;
     [[gnu::noinline]] Output(const Output& o) : operation(o.operation), index(o.index) {}
@@ -156,7 +156,7 @@ struct Operation {
     std::shared_ptr<State> state{};                      ///< of a variable
     std::shared_ptr<const void> origin{};                ///< what an importer keeps for the exporter
 
-    Operation(const OpTable* t, std::shared_ptr<const void> o, std::vector<Output> in) : table(t), op(std::move(o)), inputs(std::move(in)) {}
+    template <class = void> Operation(const OpTable* t, std::shared_ptr<const void> o, std::vector<Output> in) : table(t), op(std::move(o)), inputs(std::move(in)) {}
     ~Operation() {  // a long chain must not recurse
         std::vector<std::shared_ptr<Operation>> dying;
         const auto take = [&](Operation& o) {
@@ -182,7 +182,7 @@ inline DType Output::dtype() const { return operation->results[static_cast<std::
 
 template <class O> const O& as(const void* op) { return *static_cast<const O*>(op); }
 /// "'name' (MatMul)", for messages.
-inline std::string describe(const Operation& o) {
+template <class = void> std::string describe(const Operation& o) {
     const bool named = !o.name.empty() && o.name.back() != '/';
     return named ? "'" + o.name + "' (" + std::string(o.table->name) + ")" : std::string(o.table->name);
 }
@@ -191,7 +191,7 @@ inline std::string describe(const Operation& o) {
 inline constexpr DType any_dtype{-1}, index_dtype{-2};
 
 /// Whether input `i` of `n` is a member of the op.
-inline bool is_const_input(const OpTable& t, std::size_t i, std::size_t n) {
+template <class = void> bool is_const_input(const OpTable& t, std::size_t i, std::size_t n) {
     for (const int p : t.const_positions) if (i == (p < 0 ? n + static_cast<std::size_t>(p) : static_cast<std::size_t>(p))) return true;
     return false;
 }
@@ -219,7 +219,7 @@ template <class = void> void check_inputs(const OpTable& t, std::span<const Ref>
 }
 
 /// Whether a tensor can have these extents: sizes come from files and feeds.
-inline bool possible(const Dims& d) {
+template <class = void> bool possible(const Dims& d) {
     std::int64_t n = 1;
     for (const auto e : d) {
         if (e < dyn || e > most_elements || (e > 1 && n > most_elements / e)) return false;

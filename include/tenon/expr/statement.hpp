@@ -127,7 +127,7 @@ template <class T, int first, auto op, class... In> struct Live<T, Tree<op, In..
 };
 
 /// Of a reduction: its operands broadcast to extents that nothing has.
-inline std::shared_ptr<const void> prepare_reduction(const void*, std::span<const Ref* const> in, std::span<const Ref* const>) {
+template <class = void> std::shared_ptr<const void> prepare_reduction(const void*, std::span<const Ref* const> in, std::span<const Ref* const>) {
     Dims whole = in[0]->dims;
     for (const Ref* r : in) whole = broadcast("", whole, r->dims).dims[0];
     return std::make_shared<Layouts>(in.data(), in.size(), whole, block);
@@ -138,7 +138,7 @@ struct BackwardLayouts {
     Layouts in;
     std::vector<Layout> out;
 };
-inline std::shared_ptr<const void> prepare_backward(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+template <class = void> std::shared_ptr<const void> prepare_backward(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     const auto p = std::make_shared<BackwardLayouts>();
     const Dims& y = in.back()->dims;
     p->in = Layouts(in.data(), in.size() - 1, y, block);

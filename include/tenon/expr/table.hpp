@@ -8,7 +8,7 @@ namespace tenon::detail {
 // ---- shape rule
 
 /// The extents of the data inputs; false if one has no rank yet.
-inline bool data_dims(std::span<const int> const_positions, std::span<const Ref> in, std::vector<Dims>& data) {
+template <class = void> bool data_dims(std::span<const int> const_positions, std::span<const Ref> in, std::vector<Dims>& data) {
     OpTable t;
     t.const_positions = const_positions;
     bool ranked = true;
@@ -62,7 +62,7 @@ template <class T> struct Inputs {
     std::size_t size() const { return x.size(); }
     Node<T> operator[](std::size_t i) const { return Node<T>(x[i]); }
 };
-[[gnu::noinline]] inline std::vector<Output> data_inputs(const Operation& o) {
+template <class = void> [[gnu::noinline]] std::vector<Output> data_inputs(const Operation& o) {
     std::vector<Output> data;
     for (std::size_t i = 0; i < o.inputs.size(); ++i) if (!is_const_input(*o.table, i, o.inputs.size())) data.push_back(o.inputs[i]);
     return data;
@@ -75,13 +75,13 @@ template <class... D> [[gnu::noinline]] std::vector<Output> gathered(const std::
     });
     return all;
 }
-[[gnu::noinline]] inline std::vector<Output> per_input(const Operation& o, std::vector<Output> data) {
+template <class = void> [[gnu::noinline]] std::vector<Output> per_input(const Operation& o, std::vector<Output> data) {
     std::vector<Output> all(o.inputs.size());
     for (std::size_t i = 0, next = 0; i < all.size(); ++i)
         if (!is_const_input(*o.table, i, all.size()) && next < data.size()) all[i] = std::move(data[next++]);
     return all;
 }
-inline std::vector<Ref> refs_of(const Operation& o) {
+template <class = void> std::vector<Ref> refs_of(const Operation& o) {
     std::vector<Ref> in;
     for (const Output& i : o.inputs) {
         const Result& r = i.operation->results[static_cast<std::size_t>(i.index)];
@@ -91,7 +91,7 @@ inline std::vector<Ref> refs_of(const Operation& o) {
 }
 template <class O> inline constexpr bool several_outputs = requires { requires O::all_outputs; };
 
-[[gnu::noinline]] inline void refuse_other_outputs(const Operation& o, std::span<const Output> g) {
+template <class = void> [[gnu::noinline]] void refuse_other_outputs(const Operation& o, std::span<const Output> g) {
     for (std::size_t i = 1; i < g.size(); ++i) if (g[i].operation) throw GradientError("[gradients] no gradient through output " + std::to_string(i) + " of " + describe(o));
 }
 template <class O, class T> auto arriving(const Operation& o, std::span<const Output> g) {
@@ -177,7 +177,7 @@ template <class O> consteval OpTable make_untyped_table() {
         t.expand = &expand<O>;
     }
     t.clone = [](const void* op) -> std::shared_ptr<void> { return shared_op(op ? as<O>(op) : O()); };
-    if constexpr (requires { O::params; }) t.attributes = &attributes<O>;
+    if constexpr (requires { O::template params<>; }) t.attributes = &attributes<O>;
     else t.attributes = &no_attributes;
     return t;
 }

@@ -6,26 +6,26 @@
 
 namespace tenon::detail {
 
-inline std::size_t padded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
-inline std::size_t float_bytes(const Ref& r) { return is_floating(r.dtype) ? padded(static_cast<std::size_t>(r.dims.size()) * 4) : 0; }
+template <class = void> std::size_t padded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+template <class = void> std::size_t float_bytes(const Ref& r) { return is_floating(r.dtype) ? padded(static_cast<std::size_t>(r.dims.size()) * 4) : 0; }
 inline bool is_half(const Ref& r) { return r.dtype == DType::half || r.dtype == DType::bfloat16; }
-inline void widen(const Ref& from, float* to) {
+template <class = void> void widen(const Ref& from, float* to) {
     const auto n = from.dims.size();
     if (from.dtype == DType::half) for (std::int64_t i = 0; i < n; ++i) to[i] = float(static_cast<const half*>(from.data)[i]);
     else for (std::int64_t i = 0; i < n; ++i) to[i] = float(static_cast<const bfloat16*>(from.data)[i]);
 }
-inline void narrow(const float* from, const Ref& to) {
+template <class = void> void narrow(const float* from, const Ref& to) {
     const auto n = to.dims.size();
     if (to.dtype == DType::half) for (std::int64_t i = 0; i < n; ++i) static_cast<half*>(to.data)[i] = half(from[i]);
     else for (std::int64_t i = 0; i < n; ++i) static_cast<bfloat16*>(to.data)[i] = bfloat16(from[i]);
 }
-inline std::size_t workspace_through_float(const OpTable& f, const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+template <class = void> std::size_t workspace_through_float(const OpTable& f, const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     std::size_t bytes = (in.size() + out.size()) * (sizeof(Ref) + sizeof(Ref*)) + 128;
     for (const Ref* r : in) bytes += float_bytes(*r);
     for (const Ref* r : out) bytes += float_bytes(*r);
     return padded(bytes) + (f.workspace ? f.workspace(op, in, out) : 0);
 }
-inline void run_through_float(const OpTable& f, const Call& c) {
+template <class = void> void run_through_float(const OpTable& f, const Call& c) {
     std::byte* at = c.workspace;
     const auto take = [&](std::size_t bytes) { return std::exchange(at, at + padded(bytes)); };
     const auto all = c.in.size() + c.out.size();

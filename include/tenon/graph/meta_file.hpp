@@ -1,7 +1,7 @@
 // Graphs in files: MetaGraphDef (`.meta`), GraphDef (`.pb`, `.pbtxt`) and SavedModel (`saved_model.pb`), each binary, as JSON or as text.
 #pragma once
 #include "../io/json.hpp"
-#include "meta_format.hpp"
+#include "meta_writing.hpp"
 
 namespace tenon {
 

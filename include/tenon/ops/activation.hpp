@@ -65,7 +65,7 @@ struct Relu6 : Unary<Relu6> {
 struct LeakyReluGrad : Binary<LeakyReluGrad> {
     float alpha = 0.2f;
     static constexpr const char* name = "LeakyReluGrad";
-    static constexpr auto params = members(attr("alpha", &LeakyReluGrad::alpha));
+    template <class Self = LeakyReluGrad> static constexpr auto params = members(attr("alpha", &Self::alpha));
     template <class G> auto forward(const G& g, const auto& x) const { return detail::pick(detail::mask<Greater>(x, detail::repeated(x, 0)), g, g * static_cast<typename G::Scalar>(alpha)); }
     static auto gradient(auto self, auto u, auto, auto, auto x) { return std::tuple(call(self, u, x), zeros_like(x)); }
 };
@@ -73,7 +73,7 @@ struct LeakyReluGrad : Binary<LeakyReluGrad> {
 struct LeakyRelu : Unary<LeakyRelu> {
     float alpha = 0.2f;
     static constexpr const char* name = "LeakyRelu";
-    static constexpr auto params = members(attr("alpha", &LeakyRelu::alpha));
+    template <class Self = LeakyRelu> static constexpr auto params = members(attr("alpha", &Self::alpha));
     template <class X> auto forward(const X& x) const { return detail::pick(detail::mask<Greater>(x, detail::repeated(x, 0)), x, x * static_cast<typename X::Scalar>(alpha)); }
     static auto gradient(auto self, auto g, auto, auto x) {
         return std::tuple(call(self.map([](LeakyRelu l) {

@@ -41,12 +41,12 @@ template <class O> struct GradientDescentStep : Applying<O, 0, 3, 2> {
 };
 struct ApplyGradientDescent : GradientDescentStep<ApplyGradientDescent> {
     static constexpr const char* name = "ApplyGradientDescent";
-    static constexpr auto params = members(attr("use_locking", &ApplyGradientDescent::use_locking));
+    template <class Self = ApplyGradientDescent> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
 struct ResourceApplyGradientDescent : GradientDescentStep<ResourceApplyGradientDescent> {
     static constexpr const char* name = "ResourceApplyGradientDescent";
     static constexpr int outputs = 0;
-    static constexpr auto params = members(attr("use_locking", &ResourceApplyGradientDescent::use_locking));
+    template <class Self = ResourceApplyGradientDescent> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
 
 /// accumulator = momentum accumulator + gradient; variable -= rate accumulator. Nesterov looks one step ahead.
@@ -63,12 +63,12 @@ template <class O> struct MomentumStep : Applying<O, 1, 5, 3> {
 };
 struct ApplyMomentum : MomentumStep<ApplyMomentum> {
     static constexpr const char* name = "ApplyMomentum";
-    static constexpr auto params = members(attr("use_locking", &ApplyMomentum::use_locking), attr("use_nesterov", &ApplyMomentum::use_nesterov));
+    template <class Self = ApplyMomentum> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("use_nesterov", &Self::use_nesterov));
 };
 struct ResourceApplyMomentum : MomentumStep<ResourceApplyMomentum> {
     static constexpr const char* name = "ResourceApplyMomentum";
     static constexpr int outputs = 0;
-    static constexpr auto params = members(attr("use_locking", &ResourceApplyMomentum::use_locking), attr("use_nesterov", &ResourceApplyMomentum::use_nesterov));
+    template <class Self = ResourceApplyMomentum> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("use_nesterov", &Self::use_nesterov));
 };
 
 /// m += (1 - beta1) (g - m); v += (1 - beta2) (g² - v); variable -= rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
@@ -88,12 +88,12 @@ template <class O> struct AdamStep : Applying<O, 2, 10, 9> {
 };
 struct ApplyAdam : AdamStep<ApplyAdam> {
     static constexpr const char* name = "ApplyAdam";
-    static constexpr auto params = members(attr("use_locking", &ApplyAdam::use_locking), attr("use_nesterov", &ApplyAdam::use_nesterov));
+    template <class Self = ApplyAdam> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("use_nesterov", &Self::use_nesterov));
 };
 struct ResourceApplyAdam : AdamStep<ResourceApplyAdam> {
     static constexpr const char* name = "ResourceApplyAdam";
     static constexpr int outputs = 0;
-    static constexpr auto params = members(attr("use_locking", &ResourceApplyAdam::use_locking), attr("use_nesterov", &ResourceApplyAdam::use_nesterov));
+    template <class Self = ResourceApplyAdam> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("use_nesterov", &Self::use_nesterov));
 };
 
 /// ms += (1 - rho) (g² - ms); mom = momentum mom + rate g / sqrt(ms + epsilon); variable -= mom
@@ -110,12 +110,12 @@ template <class O> struct RMSPropStep : Applying<O, 2, 8, 7> {
 };
 struct ApplyRMSProp : RMSPropStep<ApplyRMSProp> {
     static constexpr const char* name = "ApplyRMSProp";
-    static constexpr auto params = members(attr("use_locking", &ApplyRMSProp::use_locking));
+    template <class Self = ApplyRMSProp> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
 struct ResourceApplyRMSProp : RMSPropStep<ResourceApplyRMSProp> {
     static constexpr const char* name = "ResourceApplyRMSProp";
     static constexpr int outputs = 0;
-    static constexpr auto params = members(attr("use_locking", &ResourceApplyRMSProp::use_locking));
+    template <class Self = ResourceApplyRMSProp> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
 
 /// accumulator += g²; variable -= rate g / sqrt(accumulator)
@@ -130,12 +130,12 @@ template <class O> struct AdagradStep : Applying<O, 1, 4, 3> {
 };
 struct ApplyAdagrad : AdagradStep<ApplyAdagrad> {
     static constexpr const char* name = "ApplyAdagrad";
-    static constexpr auto params = members(attr("use_locking", &ApplyAdagrad::use_locking), attr("update_slots", &ApplyAdagrad::update_slots));
+    template <class Self = ApplyAdagrad> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("update_slots", &Self::update_slots));
 };
 struct ResourceApplyAdagrad : AdagradStep<ResourceApplyAdagrad> {
     static constexpr const char* name = "ResourceApplyAdagrad";
     static constexpr int outputs = 0;
-    static constexpr auto params = members(attr("use_locking", &ResourceApplyAdagrad::use_locking), attr("update_slots", &ResourceApplyAdagrad::update_slots));
+    template <class Self = ResourceApplyAdagrad> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("update_slots", &Self::update_slots));
 };
 
 }  // namespace tenon

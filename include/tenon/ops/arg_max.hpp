@@ -15,7 +15,7 @@ template <class O> struct ArgExtreme {
     DType index = DType::int64;
     static constexpr int arity = 1;
     static constexpr bool differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
     template <class T> using result = std::int64_t;
     DType output_type(int) const { return index; }
     constexpr Inferred infer(const Dims& x) const {
@@ -45,13 +45,13 @@ template <class O> struct ArgExtreme {
 };
 struct ArgMax : ArgExtreme<ArgMax> {
     static constexpr const char* name = "ArgMax";
-    static constexpr auto params = members(const_input("dimension", &ArgMax::dimension, 1), attr("output_type", &ArgMax::index));
+    template <class Self = ArgMax> static constexpr auto params = members(const_input("dimension", &Self::dimension, 1), attr("output_type", &Self::index));
     template <class T> static constexpr T start = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
     static bool better(auto v, auto best) { return v > best; }
 };
 struct ArgMin : ArgExtreme<ArgMin> {
     static constexpr const char* name = "ArgMin";
-    static constexpr auto params = members(const_input("dimension", &ArgMin::dimension, 1), attr("output_type", &ArgMin::index));
+    template <class Self = ArgMin> static constexpr auto params = members(const_input("dimension", &Self::dimension, 1), attr("output_type", &Self::index));
     template <class T> static constexpr T start = std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
     static bool better(auto v, auto best) { return v < best; }
 };

@@ -109,8 +109,8 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
         if constexpr (version == 1) return detail::batch_norm_types_v1;
         else return detail::batch_norm_types;
     }();
-    static constexpr auto params = members(attr("epsilon", &FusedBatchNormalisation::epsilon), attr("exponential_avg_factor", &FusedBatchNormalisation::exponential_avg_factor),
-                                              attr("data_format", &FusedBatchNormalisation::data_format), attr("is_training", &FusedBatchNormalisation::is_training));
+    template <class Self = FusedBatchNormalisation> static constexpr auto params = members(attr("epsilon", &Self::epsilon), attr("exponential_avg_factor", &Self::exponential_avg_factor),
+                                              attr("data_format", &Self::data_format), attr("is_training", &Self::is_training));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? DType::float32 : self; }
     static DType output_type(int i, std::span<const Ref> in) { return i ? DType::float32 : in[0].dtype; }
 
@@ -169,8 +169,8 @@ template <class O, int version> struct FusedBatchNormalisationGrad {
         if constexpr (version == 1) return detail::batch_norm_types_v1;
         else return detail::batch_norm_grad_types;
     }();
-    static constexpr auto params = members(attr("epsilon", &FusedBatchNormalisationGrad::epsilon), attr("data_format", &FusedBatchNormalisationGrad::data_format),
-                                              attr("is_training", &FusedBatchNormalisationGrad::is_training));
+    template <class Self = FusedBatchNormalisationGrad> static constexpr auto params = members(attr("epsilon", &Self::epsilon), attr("data_format", &Self::data_format),
+                                              attr("is_training", &Self::is_training));
     static constexpr DType input_type(std::size_t i, DType self) { return i > 1 ? DType::float32 : self; }
     static DType output_type(int i, std::span<const Ref> in) { return i ? DType::float32 : in[0].dtype; }
 
@@ -217,8 +217,8 @@ struct BatchNormWithGlobalNormalization {
     bool scale_after_normalization = false;
     static constexpr const char* name = "BatchNormWithGlobalNormalization";
     static constexpr int arity = 5;
-    static constexpr auto params = members(attr("variance_epsilon", &BatchNormWithGlobalNormalization::variance_epsilon),
-                                              attr("scale_after_normalization", &BatchNormWithGlobalNormalization::scale_after_normalization));
+    template <class Self = BatchNormWithGlobalNormalization> static constexpr auto params = members(attr("variance_epsilon", &Self::variance_epsilon),
+                                              attr("scale_after_normalization", &Self::scale_after_normalization));
     constexpr Inferred infer(const Dims& t, const Dims& m, const Dims& v, const Dims& beta, const Dims& gamma) const { return detail::batch_norm_images(name, t, DataFormat::nhwc, {m, v, beta, gamma}); }
     template <class T> std::size_t workspace(std::span<const Ref* const> in, std::span<const Ref* const>) const {
         return 3 * static_cast<std::size_t>(in[1]->dims.size()) * sizeof(T);

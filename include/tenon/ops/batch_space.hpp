@@ -23,7 +23,7 @@ struct BlocksOfSpace {
         for (const auto b : block_shape) n = n > most_blocks ? n : n * b;
         return n;
     }
-    Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
     /// copy(element of batched, element of the cropped tensor, elements in a row) for every pixel inside the borders.
     template <class Copy> void each_pixel(const Dims& batched, const Dims& cropped, Copy copy) const {
         const int m = block_shape.rank;
@@ -48,8 +48,8 @@ struct BlocksOfSpace {
 /// Errors    "[SpaceToBatchND] axis 1 of [1,3,4,2] with its paddings does not divide into blocks of 2"
 struct SpaceToBatchND : detail::BlocksOfSpace {
     static constexpr const char* name = "SpaceToBatchND";
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tblock_shape", 1}, TypeAttr{TypeAttr::input, "Tpaddings", 2}};
-    static constexpr auto params = members(const_input("block_shape", &SpaceToBatchND::block_shape, 1), const_input("paddings", &SpaceToBatchND::border, 2));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tblock_shape", 1}, TypeAttr{TypeAttr::input, "Tpaddings", 2}};
+    template <class Self = SpaceToBatchND> static constexpr auto params = members(const_input("block_shape", &Self::block_shape, 1), const_input("paddings", &Self::border, 2));
     constexpr Inferred infer(const Dims& x) const {
         if (const Reason why = wrong(name, x); why.length) return why;
         Dims y = x;
@@ -74,8 +74,8 @@ struct SpaceToBatchND : detail::BlocksOfSpace {
 /// Errors    "[BatchToSpaceND] 3 batches of [3,2,2,1] do not divide into blocks of [2,2]"
 struct BatchToSpaceND : detail::BlocksOfSpace {
     static constexpr const char* name = "BatchToSpaceND";
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tblock_shape", 1}, TypeAttr{TypeAttr::input, "Tcrops", 2}};
-    static constexpr auto params = members(const_input("block_shape", &BatchToSpaceND::block_shape, 1), const_input("crops", &BatchToSpaceND::border, 2));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tblock_shape", 1}, TypeAttr{TypeAttr::input, "Tcrops", 2}};
+    template <class Self = BatchToSpaceND> static constexpr auto params = members(const_input("block_shape", &Self::block_shape, 1), const_input("crops", &Self::border, 2));
     constexpr Inferred infer(const Dims& x) const {
         if (const Reason why = wrong(name, x); why.length) return why;
         Dims y = x;

@@ -33,12 +33,12 @@ struct BiasAddGrad {
     DataFormat data_format = DataFormat::nhwc;
     static constexpr const char* name = "BiasAddGrad";
     static constexpr int arity = 1;
-    static constexpr auto params = members(attr("data_format", &BiasAddGrad::data_format));
+    template <class Self = BiasAddGrad> static constexpr auto params = members(attr("data_format", &Self::data_format));
     constexpr Inferred infer(const Dims& g) const {
         if (g.rank < 2) return reject("[", name, "] needs an axis for the batch and one for channels: ", g);
         return Dims{g[detail::channel_axis(data_format)]};
     }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         const Ref channels{nullptr, detail::spread(out[0]->dims, data_format, in[0]->dims.rank), in[0]->dtype};
         const Ref* operand[] = {&channels};
         return std::make_shared<Layouts>(operand, 1, in[0]->dims, block);
@@ -67,11 +67,11 @@ struct BiasAdd {
     static constexpr const char* name = "BiasAdd";
     static constexpr int arity = 2;
     static constexpr bool elementwise = true;
-    static constexpr auto params = members(attr("data_format", &BiasAdd::data_format));
+    template <class Self = BiasAdd> static constexpr auto params = members(attr("data_format", &Self::data_format));
     constexpr Inferred infer(const Dims& value, const Dims& bias) const { return detail::infer_bias(name, value, bias, data_format); }
     /// Channels that do not come last broadcast otherwise than operands of statements do.
     constexpr bool fuses() const { return data_format == DataFormat::nhwc; }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         const Ref bias{nullptr, detail::spread(in[1]->dims, data_format, out[0]->dims.rank), in[1]->dtype};
         const Ref* operands[] = {in[0], &bias};
         return detail::prepare_elementwise(nullptr, operands, out);

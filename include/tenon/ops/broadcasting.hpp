@@ -22,15 +22,15 @@ struct BroadcastTo {
     static constexpr const char* name = "BroadcastTo";
     static constexpr int arity = 1, view = 0;
     static constexpr int broadcasts = 0;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
-    static constexpr auto params = members(const_input("shape", &BroadcastTo::shape, 1));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
+    template <class Self = BroadcastTo> static constexpr auto params = members(const_input("shape", &Self::shape, 1));
     constexpr Inferred infer(const Dims& x) const {
         bool fit = x.rank <= shape.rank;
         for (int i = 1; fit && i <= x.rank; ++i) fit = x[-i] == shape[-i] || x[-i] == 1 || x[-i] == dyn;
         if (!fit) return reject("[BroadcastTo] ", x, " does not broadcast to ", shape);
         return shape;
     }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const { return detail::prepare_elementwise(nullptr, in.first(1), out); }
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const { return detail::prepare_elementwise(nullptr, in.first(1), out); }
     static constexpr bool moves = true;
     template <class T> void compute(const Call& c) const {
         detail::each_block<T, T, 1>(c, [&](auto y, auto& x, auto i, auto n) { std::copy_n(x[0].at(i, n), n, y.data()); });
@@ -60,7 +60,7 @@ struct BroadcastGradientArgs {
         }
         return r;
     }
-    Inferred infer_refs(std::span<const Ref> in) const {
+    template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         if (!in[0].data || !in[1].data) return Inferred{Dims{dyn}, Dims{dyn}};
         Dims a, b;
         detail::fill(a, in[0]), detail::fill(b, in[1]);
@@ -84,7 +84,7 @@ struct BroadcastArgs {
     static constexpr int arity = 2;
     static constexpr bool needs(std::size_t, std::size_t) { return true; }
     static constexpr bool differentiable = false;
-    Inferred infer_refs(std::span<const Ref> in) const {
+    template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         if (!in[0].data || !in[1].data) return Dims{dyn};
         Dims a, b;
         detail::fill(a, in[0]), detail::fill(b, in[1]);
@@ -106,7 +106,7 @@ struct BroadcastArgs {
 struct AddN {
     static constexpr const char* name = "AddN";
     static constexpr bool variadic = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
     static constexpr Inferred infer(std::span<const Dims> x) {
         if (x.empty()) return reject("[AddN] has nothing to add");
         Dims y = x[0];

@@ -79,8 +79,8 @@ struct Cast {
     DType from = DType::invalid;  ///< as the NodeDef says; what counts is the input's own type
     static constexpr const char* name = "Cast";
     static constexpr int arity = 1;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "DstT"}, TypeAttr{TypeAttr::input, "SrcT", 0}};
-    static constexpr auto params = members(attr("Truncate", &Cast::truncate));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "DstT"}, TypeAttr{TypeAttr::input, "SrcT", 0}};
+    template <class Self = Cast> static constexpr auto params = members(attr("Truncate", &Self::truncate));
     static constexpr bool casts = true;
     static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
     static constexpr Inferred infer(const Dims& x) { return x; }

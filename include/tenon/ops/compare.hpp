@@ -36,7 +36,7 @@ struct GreaterEqual : Comparison<GreaterEqual> {
 /// Shapes that do not broadcast are an error here, whatever the attribute says.
 template <class O> struct Equality : Comparison<O> {
     bool incompatible_shape_error = true;
-    static constexpr auto params = members(attr("incompatible_shape_error", &Equality::incompatible_shape_error));
+    template <class Self = Equality> static constexpr auto params = members(attr("incompatible_shape_error", &Self::incompatible_shape_error));
 };
 struct Equal : Equality<Equal> {
     static constexpr const char* name = "Equal";

@@ -13,9 +13,9 @@ struct ConcatOffset {
     static constexpr const char* name = "ConcatOffset";
     static constexpr bool variadic = true, differentiable = false;
     static constexpr std::array<TypeAttr, 0> types{};
-    static constexpr auto params = members(const_input("concat_dim", &ConcatOffset::concat_dim, 0), attr("N", &ConcatOffset::n));
-    int output_count() const { return static_cast<int>(n); }
-    Inferred infer(std::span<const Dims> x) const {
+    template <class Self = ConcatOffset> static constexpr auto params = members(const_input("concat_dim", &Self::concat_dim, 0), attr("N", &Self::n));
+    template <class = void> int output_count() const { return static_cast<int>(n); }
+    template <class = void> Inferred infer(std::span<const Dims> x) const {
         if (static_cast<std::int64_t>(x.size()) != n || n < 1) return reject("[ConcatOffset] ", static_cast<std::int64_t>(x.size()), " shapes, N is ", n);
         Dims shape = x[0];
         for (const Dims& d : x) {
@@ -124,15 +124,15 @@ template <class O> struct Concatenation {
 struct ConcatV2 : detail::Concatenation<ConcatV2> {
     static constexpr const char* name = "ConcatV2";
     static constexpr int at = -1;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}, TypeAttr{TypeAttr::input, "Tidx", -1}};
-    static constexpr auto params = members(const_input("axis", &ConcatV2::axis, -1));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}, TypeAttr{TypeAttr::input, "Tidx", -1}};
+    template <class Self = ConcatV2> static constexpr auto params = members(const_input("axis", &Self::axis, -1));
 };
 /// The same, with the axis as the first input.
 struct Concat : detail::Concatenation<Concat> {
     static constexpr const char* name = "Concat";
     static constexpr int at = 0;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
-    static constexpr auto params = members(const_input("concat_dim", &Concat::axis, 0));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
+    template <class Self = Concat> static constexpr auto params = members(const_input("concat_dim", &Self::axis, 0));
 };
 
 /// A tensor in equal parts along an axis.
@@ -145,8 +145,8 @@ struct Split {
     static constexpr const char* name = "Split";
     static constexpr int arity = 1;
     static constexpr bool moves = true, all_outputs = true;
-    static constexpr auto params = members(const_input("split_dim", &Split::split_dim, 0), attr("num_split", &Split::num_split));
-    int output_count() const { return static_cast<int>(num_split); }
+    template <class Self = Split> static constexpr auto params = members(const_input("split_dim", &Self::split_dim, 0), attr("num_split", &Self::num_split));
+    template <class = void> int output_count() const { return static_cast<int>(num_split); }
     constexpr Inferred infer(const Dims& x) const {
         if (!detail::inside(split_dim, x.rank)) return reject("[Split] axis ", split_dim, " is outside ", x);
         Dims y = x;
@@ -155,7 +155,7 @@ struct Split {
         if (x[a] != dyn) y[a] = x[a] / num_split;
         return y;
     }
-    Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
     template <class T> void compute(const Call& c) const { detail::cut_parts(c, c.input<T>(1), split_dim); }
     template <class T> static auto gradient(const RunTime<Split>& self, const detail::Adjoints<T>& g, const Node<T>& y, const Node<T>&) {
         auto parts = detail::every_adjoint(g, y, self.op.output_count());
@@ -174,12 +174,12 @@ struct SplitV {
     static constexpr const char* name = "SplitV";
     static constexpr int arity = 3;
     static constexpr bool moves = true, all_outputs = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tlen", 1}};
-    static constexpr auto params = members(attr("num_split", &SplitV::num_split));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tlen", 1}};
+    template <class Self = SplitV> static constexpr auto params = members(attr("num_split", &Self::num_split));
     static constexpr bool needs(std::size_t i, std::size_t) { return i > 0; }
     static constexpr DType input_type(std::size_t i, DType self) { return i ? index_dtype : self; }
-    int output_count() const { return static_cast<int>(num_split); }
-    Inferred infer_refs(std::span<const Ref> in) const {
+    template <class = void> int output_count() const { return static_cast<int>(num_split); }
+    template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         const Dims& x = in[0].dims;
         if (in[1].dims.ranked() && in[1].dims != Dims{dyn} && in[1].dims != Dims{num_split}) return reject("[SplitV] sizes are ", in[1].dims, ", num_split is ", num_split);
         if (in[2].dims.ranked() && in[2].dims.size() != 1 && in[2].dims.size() != dyn) return reject("[SplitV] axis is ", in[2].dims, ", not a scalar");
@@ -198,7 +198,7 @@ struct SplitV {
         if (!fit || open > 1) return reject("[SplitV] sizes that add up to ", sum, " do not fit axis ", a, " of ", x);
         return x;
     }
-    std::vector<Dims> output_dims(std::span<const Ref> in) const {
+    template <class = void> std::vector<Dims> output_dims(std::span<const Ref> in) const {
         const Dims& x = in[0].dims;
         std::vector<Dims> all(static_cast<std::size_t>(num_split), x.ranked() ? Dims::filled(x.rank, dyn) : x);
         if (!x.ranked() || !in[1].data || !in[2].data) return all;

@@ -27,8 +27,8 @@ struct Conv2D {
     bool use_cudnn_on_gpu = true;
     static constexpr const char* name = "Conv2D";
     static constexpr int arity = 2;
-    static constexpr auto params = members(attr("strides", &Conv2D::strides), attr("padding", &Conv2D::padding), attr("explicit_paddings", &Conv2D::explicit_paddings),
-                                              attr("data_format", &Conv2D::data_format), attr("dilations", &Conv2D::dilations), attr("use_cudnn_on_gpu", &Conv2D::use_cudnn_on_gpu));
+    template <class Self = Conv2D> static constexpr auto params = members(attr("strides", &Self::strides), attr("padding", &Self::padding), attr("explicit_paddings", &Self::explicit_paddings),
+                                              attr("data_format", &Self::data_format), attr("dilations", &Self::dilations), attr("use_cudnn_on_gpu", &Self::use_cudnn_on_gpu));
 
     /// The shape rule, in the words of O: this op or one of its gradients.
     template <class O> static constexpr Inferred infer_as(const O& op, const Dims& x, const Dims& f) {
@@ -71,14 +71,14 @@ template <class O> constexpr Inferred infer_backprop(const Inferred& forward, co
 struct Conv2DBackpropInput : Conv2D {
     Dims input_sizes;
     static constexpr const char* name = "Conv2DBackpropInput";
-    static constexpr auto params = members(const_input("input_sizes", &Conv2DBackpropInput::input_sizes, 0), Conv2D::params);
+    template <class Self = Conv2DBackpropInput> static constexpr auto params = members(const_input("input_sizes", &Self::input_sizes, 0), Conv2D::params<>);
     /// TensorFlow also takes height and width alone.
     constexpr Dims input(const Dims& filter, const Dims& g) const { return input_sizes.rank == 2 && g.rank == 4 && filter.rank == 4 ? Dims{g[0], input_sizes[0], input_sizes[1], filter[2]} : input_sizes; }
     constexpr Inferred infer(const Dims& filter, const Dims& g) const {
         const Dims x = input(filter, g);
         return detail::infer_backprop<Conv2DBackpropInput>(infer_as(*this, x, filter), g, x);
     }
-    Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
     template <class T> std::size_t workspace(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         return conv::backprop_input_workspace_bytes<T>(shape(out[0]->dims, in[1]->dims));
     }
@@ -96,9 +96,9 @@ struct Conv2DBackpropInput : Conv2D {
 struct Conv2DBackpropFilter : Conv2D {
     Dims filter_sizes;
     static constexpr const char* name = "Conv2DBackpropFilter";
-    static constexpr auto params = members(const_input("filter_sizes", &Conv2DBackpropFilter::filter_sizes, 1), Conv2D::params);
+    template <class Self = Conv2DBackpropFilter> static constexpr auto params = members(const_input("filter_sizes", &Self::filter_sizes, 1), Conv2D::params<>);
     constexpr Inferred infer(const Dims& x, const Dims& g) const { return detail::infer_backprop<Conv2DBackpropFilter>(infer_as(*this, x, filter_sizes), g, filter_sizes); }
-    Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
     template <class T> std::size_t workspace(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         return conv::backprop_filter_workspace_bytes<T>(shape(in[0]->dims, out[0]->dims));
     }
@@ -125,8 +125,8 @@ struct DepthwiseConv2dNative {
     Dims dilations{1, 1, 1, 1};
     static constexpr const char* name = "DepthwiseConv2dNative";
     static constexpr int arity = 2;
-    static constexpr auto params = members(attr("strides", &DepthwiseConv2dNative::strides), attr("padding", &DepthwiseConv2dNative::padding), attr("explicit_paddings", &DepthwiseConv2dNative::explicit_paddings),
-                                              attr("data_format", &DepthwiseConv2dNative::data_format), attr("dilations", &DepthwiseConv2dNative::dilations));
+    template <class Self = DepthwiseConv2dNative> static constexpr auto params = members(attr("strides", &Self::strides), attr("padding", &Self::padding), attr("explicit_paddings", &Self::explicit_paddings),
+                                              attr("data_format", &Self::data_format), attr("dilations", &Self::dilations));
 
     template <class O> static constexpr Inferred infer_as(const O& op, const Dims& x, const Dims& f) {
         if (const Reason why = detail::wrong_attributes(op, x); why.length) return why;
@@ -153,11 +153,11 @@ struct DepthwiseConv2dNative {
 struct DepthwiseConv2dNativeBackpropInput : DepthwiseConv2dNative {
     Dims input_sizes;
     static constexpr const char* name = "DepthwiseConv2dNativeBackpropInput";
-    static constexpr auto params = members(const_input("input_sizes", &DepthwiseConv2dNativeBackpropInput::input_sizes, 0), DepthwiseConv2dNative::params);
+    template <class Self = DepthwiseConv2dNativeBackpropInput> static constexpr auto params = members(const_input("input_sizes", &Self::input_sizes, 0), DepthwiseConv2dNative::params<>);
     constexpr Inferred infer(const Dims& filter, const Dims& g) const {
         return detail::infer_backprop<DepthwiseConv2dNativeBackpropInput>(infer_as(*this, input_sizes, filter), g, input_sizes);
     }
-    Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
     template <class T> void compute(const Call& c) const {
         depthwise::backprop_input(shape(c.out[0]->dims, c.in[1]->dims), c.input<T>(1).data, c.input<T>(2).data, c.output<T>(0).data);
     }
@@ -169,11 +169,11 @@ struct DepthwiseConv2dNativeBackpropInput : DepthwiseConv2dNative {
 struct DepthwiseConv2dNativeBackpropFilter : DepthwiseConv2dNative {
     Dims filter_sizes;
     static constexpr const char* name = "DepthwiseConv2dNativeBackpropFilter";
-    static constexpr auto params = members(const_input("filter_sizes", &DepthwiseConv2dNativeBackpropFilter::filter_sizes, 1), DepthwiseConv2dNative::params);
+    template <class Self = DepthwiseConv2dNativeBackpropFilter> static constexpr auto params = members(const_input("filter_sizes", &Self::filter_sizes, 1), DepthwiseConv2dNative::params<>);
     constexpr Inferred infer(const Dims& x, const Dims& g) const {
         return detail::infer_backprop<DepthwiseConv2dNativeBackpropFilter>(infer_as(*this, x, filter_sizes), g, filter_sizes);
     }
-    Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
     template <class T> void compute(const Call& c) const {
         depthwise::backprop_filter(shape(c.in[0]->dims, c.out[0]->dims), c.input<T>(0).data, c.input<T>(2).data, c.output<T>(0).data);
     }

@@ -71,7 +71,7 @@ struct SparseSoftmaxCrossEntropyWithLogits {
     static constexpr const char* name = "SparseSoftmaxCrossEntropyWithLogits";
     static constexpr int arity = 2, outputs = 2;
     static constexpr bool all_outputs = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tlabels", 1}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tlabels", 1}};
     static constexpr DType input_type(std::size_t i, DType self) { return i ? index_dtype : self; }
     static constexpr Inferred infer(const Dims& features, const Dims& labels) {
         if (features.rank != 2 || labels.rank != 1) return reject("[", name, "] needs a matrix and a vector of labels: ", features, " and ", labels);

@@ -35,7 +35,7 @@ struct BlockRearrangement {
 /// Gradient  SpaceToDepth
 struct DepthToSpace : BlockRearrangement {
     static constexpr const char* name = "DepthToSpace";
-    static constexpr auto params = members(attr("block_size", &DepthToSpace::block_size), attr("data_format", &DepthToSpace::data_format));
+    template <class Self = DepthToSpace> static constexpr auto params = members(attr("block_size", &Self::block_size), attr("data_format", &Self::data_format));
     constexpr Inferred infer(const Dims& x) const {
         if (const Reason why = wrong<DepthToSpace>(x); why.length) return why;
         const auto b = block_size;
@@ -53,7 +53,7 @@ struct DepthToSpace : BlockRearrangement {
 /// Errors    "[SpaceToDepth] [1,3,4,2] does not divide into blocks of 2 x 2"
 struct SpaceToDepth : BlockRearrangement {
     static constexpr const char* name = "SpaceToDepth";
-    static constexpr auto params = members(attr("block_size", &SpaceToDepth::block_size), attr("data_format", &SpaceToDepth::data_format));
+    template <class Self = SpaceToDepth> static constexpr auto params = members(attr("block_size", &Self::block_size), attr("data_format", &Self::data_format));
     constexpr Inferred infer(const Dims& x) const {
         if (const Reason why = wrong<SpaceToDepth>(x); why.length) return why;
         const auto b = block_size;

@@ -17,8 +17,8 @@ struct Fill {
     static constexpr int arity = 1;
     static constexpr bool moves = true;
     static constexpr int broadcasts = 1;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "index_type", 0}};
-    static constexpr auto params = members(const_input("dims", &Fill::dims, 0));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "index_type", 0}};
+    template <class Self = Fill> static constexpr auto params = members(const_input("dims", &Self::dims, 0));
     constexpr Inferred infer(const Dims& value) const {
         if (value.rank != 0) return reject("[Fill] value is ", value, ", not a scalar");
         for (const auto e : dims) if (e < 0) return reject("[Fill] extent ", e, " is negative: ", dims);
@@ -36,7 +36,7 @@ struct Range {
     static constexpr const char* name = "Range";
     static constexpr int arity = 3;
     static constexpr bool needs(std::size_t, std::size_t) { return true; }
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "Tidx"}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "Tidx"}};
     template <class T> static Inferred count(std::span<const Ref> in) {
         const auto v = [&](std::size_t i) { return *static_cast<const T*>(in[i].data); };
         const T start = v(0), limit = v(1), delta = v(2);
@@ -57,7 +57,7 @@ struct Range {
             return Dims{static_cast<std::int64_t>(n)};
         }
     }
-    Inferred infer_refs(std::span<const Ref> in) const {
+    template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         for (const Ref& r : in)
             if (r.dims.ranked() && r.dims.size() != 1) return reject("[Range] bounds are scalars: ", r.dims);
         for (const Ref& r : in) if (!r.data) return Dims{dyn};
@@ -87,8 +87,8 @@ struct LinSpace {
     static constexpr const char* name = "LinSpace";
     static constexpr int arity = 2;
     static constexpr bool differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 2}};
-    static constexpr auto params = members(const_input("num", &LinSpace::num, 2));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 2}};
+    template <class Self = LinSpace> static constexpr auto params = members(const_input("num", &Self::num, 2));
     constexpr Inferred infer(const Dims& start, const Dims& stop) const {
         if (start.rank != 0 || stop.rank != 0) return reject("[LinSpace] bounds are scalars: ", start, " and ", stop);
         if (num < 1) return reject("[LinSpace] ", num, " numbers");

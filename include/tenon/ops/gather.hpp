@@ -10,7 +10,7 @@ namespace tenon {
 
 namespace detail {
 /// An index that kernels may use: what a file or a feed says is not believed.
-inline std::int64_t row_at(const char* op, const Ref& indices, std::int64_t i, std::int64_t rows) {
+template <class = void> std::int64_t row_at(const char* op, const Ref& indices, std::int64_t i, std::int64_t rows) {
     const auto at = index_at(indices, i);
     if (at < 0 || at >= rows) throw ValueError("[" + std::string(op) + "] indices[" + std::to_string(i) + "] = " + std::to_string(at) + " is not in [0, " + std::to_string(rows) + ")");
     return at;
@@ -37,8 +37,8 @@ struct UnsortedSegmentSum {
     std::int64_t num_segments = 0;
     static constexpr const char* name = "UnsortedSegmentSum";
     static constexpr int arity = 2;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tindices", 1}, TypeAttr{TypeAttr::input, "Tnumsegments", 2}};
-    static constexpr auto params = members(const_input("num_segments", &UnsortedSegmentSum::num_segments, 2));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tindices", 1}, TypeAttr{TypeAttr::input, "Tnumsegments", 2}};
+    template <class Self = UnsortedSegmentSum> static constexpr auto params = members(const_input("num_segments", &Self::num_segments, 2));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? index_dtype : self; }
     constexpr Inferred infer(const Dims& x, const Dims& ids) const {
         bool fit = ids.rank <= x.rank && num_segments >= 0;
@@ -48,7 +48,7 @@ struct UnsortedSegmentSum {
         for (int i = ids.rank; i < x.rank; ++i) y.push(x[i]);
         return y;
     }
-    Inferred infer_open(std::span<const Dims> in) const {
+    template <class = void> Inferred infer_open(std::span<const Dims> in) const {
         if (in[1].rank > in[0].rank) return reject("[UnsortedSegmentSum] ids ", in[1], " for ", in[0]);
         Dims y{dyn};
         for (int i = in[1].rank; i < in[0].rank; ++i) y.push(in[0][i]);
@@ -116,8 +116,8 @@ struct Gathering {
 /// Errors    "[GatherV2] indices[0] = -1 is not in [0, 4)"
 struct GatherV2 : detail::Gathering {
     static constexpr const char* name = "GatherV2";
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "Tparams"}, TypeAttr{TypeAttr::input, "Tindices", 1}, TypeAttr{TypeAttr::input, "Taxis", 2}};
-    static constexpr auto params = members(const_input("axis", &GatherV2::axis, 2), attr("batch_dims", &GatherV2::batch_dims));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "Tparams"}, TypeAttr{TypeAttr::input, "Tindices", 1}, TypeAttr{TypeAttr::input, "Taxis", 2}};
+    template <class Self = GatherV2> static constexpr auto params = members(const_input("axis", &Self::axis, 2), attr("batch_dims", &Self::batch_dims));
     constexpr Inferred infer(const Dims& x, const Dims& indices) const { return gathered(name, x, indices); }
     template <class T> void compute(const Call& c) const { pick<T>(name, c); }
     template <class T> static auto gradient(const RunTime<GatherV2>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const auto& indices) {
@@ -128,8 +128,8 @@ struct GatherV2 : detail::Gathering {
 struct Gather : detail::Gathering {
     bool validate_indices = true;
     static constexpr const char* name = "Gather";
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "Tparams"}, TypeAttr{TypeAttr::input, "Tindices", 1}};
-    static constexpr auto params = members(attr("validate_indices", &Gather::validate_indices));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "Tparams"}, TypeAttr{TypeAttr::input, "Tindices", 1}};
+    template <class Self = Gather> static constexpr auto params = members(attr("validate_indices", &Self::validate_indices));
     constexpr Inferred infer(const Dims& x, const Dims& indices) const { return gathered(name, x, indices); }
     template <class T> void compute(const Call& c) const { pick<T>(name, c); }
     template <class T> static auto gradient(const RunTime<Gather>&, const Node<T>& g, const Node<T>&, const Node<T>& x, const auto& indices) {
@@ -200,7 +200,7 @@ template <class T> Node<T> spread(const Node<T>& g, const Node<T>& x, const Outp
 
 namespace detail {
 /// Where the tuple of indices `i` points to, in elements of `rows`; the sentence is the op's.
-inline std::int64_t offset_at(const char* op, const Ref& indices, std::int64_t i, int depth, const Dims& dims, const Dims& strides) {
+template <class = void> std::int64_t offset_at(const char* op, const Ref& indices, std::int64_t i, int depth, const Dims& dims, const Dims& strides) {
     std::int64_t offset = 0;
     for (int k = 0; k < depth; ++k) {
         const auto at = index_at(indices, i * depth + k);
@@ -220,8 +220,8 @@ struct ScatterNd {
     Dims shape;
     static constexpr const char* name = "ScatterNd";
     static constexpr int arity = 2, type_input = 1;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tindices", 0}};
-    static constexpr auto params = members(const_input("shape", &ScatterNd::shape, 2));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tindices", 0}};
+    template <class Self = ScatterNd> static constexpr auto params = members(const_input("shape", &Self::shape, 2));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? self : index_dtype; }
     constexpr Inferred infer(const Dims& indices, const Dims& updates) const {
         for (const auto e : shape) if (e < 0) return reject("[ScatterNd] extent ", e, " is negative: ", shape);
@@ -256,7 +256,7 @@ struct GatherNd {
     static constexpr const char* name = "GatherNd";
     static constexpr int arity = 2;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "Tparams"}, TypeAttr{TypeAttr::input, "Tindices", 1}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "Tparams"}, TypeAttr{TypeAttr::input, "Tindices", 1}};
     static constexpr DType input_type(std::size_t i, DType self) { return i ? index_dtype : self; }
     static constexpr Inferred infer(const Dims& x, const Dims& indices) {
         if (indices.rank < 1) return reject("[GatherNd] indices are a scalar");

@@ -31,15 +31,15 @@ struct IdentityN {
     static constexpr const char* name = "IdentityN";
     static constexpr bool variadic = true, takes_unranked = true, moves = true, all_outputs = true;
     static constexpr std::array<TypeAttr, 0> types{};
-    static constexpr auto params = members(attr("T", &IdentityN::types_of_all));
+    template <class Self = IdentityN> static constexpr auto params = members(attr("T", &Self::types_of_all));
     static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
-    int output_count() const { return static_cast<int>(types_of_all.size()); }
-    DType output_type(int i) const { return types_of_all[static_cast<std::size_t>(i)]; }
-    Inferred infer(std::span<const Dims> x) const {
+    template <class = void> int output_count() const { return static_cast<int>(types_of_all.size()); }
+    template <class = void> DType output_type(int i) const { return types_of_all[static_cast<std::size_t>(i)]; }
+    template <class = void> Inferred infer(std::span<const Dims> x) const {
         if (x.size() != types_of_all.size()) return reject("[IdentityN] ", static_cast<std::int64_t>(x.size()), " tensors for ", static_cast<std::int64_t>(types_of_all.size()), " types");
         return x.empty() ? Dims{} : x[0];
     }
-    std::vector<Dims> output_dims(std::span<const Ref> in) const {
+    template <class = void> std::vector<Dims> output_dims(std::span<const Ref> in) const {
         std::vector<Dims> all;
         for (const Ref& r : in) all.push_back(r.dims);
         return all;
@@ -63,7 +63,7 @@ struct CheckNumerics {
     std::string message;
     static constexpr const char* name = "CheckNumerics";
     static constexpr int arity = 1;
-    static constexpr auto params = members(attr("message", &CheckNumerics::message));
+    template <class Self = CheckNumerics> static constexpr auto params = members(attr("message", &Self::message));
     static constexpr Inferred infer(const Dims& x) { return x; }
     template <class T> void compute(const Call& c) const {
         const auto x = c.input<T>(0);
@@ -86,9 +86,9 @@ struct Bitcast {
     static constexpr const char* name = "Bitcast";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr auto params = members(attr("type", &Bitcast::type));
+    template <class Self = Bitcast> static constexpr auto params = members(attr("type", &Self::type));
     DType output_type(int) const { return type; }
-    Inferred infer_refs(std::span<const Ref> in) const {
+    template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         const Dims& x = in[0].dims;
         const auto from = static_cast<std::int64_t>(file_bytes_of(in[0].dtype)), to = static_cast<std::int64_t>(file_bytes_of(type));
         if (!x.ranked() || from == to) return x;
@@ -120,7 +120,7 @@ struct PreventGradient : PassesOn<PreventGradient> {
     std::string message;
     static constexpr const char* name = "PreventGradient";
     static constexpr bool differentiable = false;
-    static constexpr auto params = members(attr("message", &PreventGradient::message));
+    template <class Self = PreventGradient> static constexpr auto params = members(attr("message", &Self::message));
 };
 
 template <Operand X> auto identity(X&& x) { return call(Constant<Identity{}>{}, std::forward<X>(x)); }

@@ -14,7 +14,7 @@ template <class I> concept Initializer = requires(const I& i) { i.template build
 
 namespace detail {
 /// Seeds of an op with a seed of its own in a graph without one.
-inline random::Seeds op_seeds(const std::optional<std::int64_t>& seed) { return seed ? random::Seeds{87654321, *seed} : random::Seeds{0, 0}; }
+template <class = void> random::Seeds op_seeds(const std::optional<std::int64_t>& seed) { return seed ? random::Seeds{87654321, *seed} : random::Seeds{0, 0}; }
 
 /// draw * scale + shift, named as TensorFlow names it: `scope` + kind, with its parts below.
 template <class T, class O> Output drawn(const Dims& dims, const std::string& scope, const std::string& kind, const char* shift_name, const char* scale_name, T shift, T scale, std::optional<std::int64_t> seed) {
@@ -55,7 +55,7 @@ struct TensorInitializer {
     Tensor value;
     template <class T> Output build(const Dims& dims, const std::string& scope) const { return make_const<T>(value.reshaped(dims), scope + "Const"); }
 };
-inline TensorInitializer constant(Tensor value) { return {std::move(value)}; }
+template <class = void> TensorInitializer constant(Tensor value) { return {std::move(value)}; }
 
 /// Uniform in [minval, maxval).
 struct RandomUniformInitializer {

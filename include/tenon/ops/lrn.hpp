@@ -20,14 +20,14 @@ struct LRN {
     float bias = 1, alpha = 1, beta = 0.5f;
     static constexpr const char* name = "LRN";
     static constexpr int arity = 1;
-    static constexpr auto params = members(attr("depth_radius", &LRN::depth_radius), attr("bias", &LRN::bias), attr("alpha", &LRN::alpha), attr("beta", &LRN::beta));
+    template <class Self = LRN> static constexpr auto params = members(attr("depth_radius", &Self::depth_radius), attr("bias", &Self::bias), attr("alpha", &Self::alpha), attr("beta", &Self::beta));
     constexpr Inferred infer(const Dims& x) const {
         if (x.rank != 4) return reject("[LRN] needs images [batch,height,width,channels]: ", x);
         if (depth_radius < 0) return reject("[LRN] depth_radius ", depth_radius, " is negative");
         return x;
     }
     struct Neighbours { std::int64_t first, last; };
-    Neighbours of(std::int64_t c, std::int64_t channels) const { return {std::max<std::int64_t>(c - std::min(depth_radius, channels), 0), std::min(c + std::min(depth_radius, channels) + 1, channels)}; }
+    template <class = void> Neighbours of(std::int64_t c, std::int64_t channels) const { return {std::max<std::int64_t>(c - std::min(depth_radius, channels), 0), std::min(c + std::min(depth_radius, channels) + 1, channels)}; }
     template <class T> T norm(const T* row, Neighbours w) const {
         T sum = 0;
         for (auto i = w.first; i < w.last; ++i) sum += row[i] * row[i];

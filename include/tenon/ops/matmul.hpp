@@ -17,7 +17,7 @@ struct MatMul {
     bool transpose_a = false, transpose_b = false;
     static constexpr const char* name = "MatMul";
     static constexpr int arity = 2;
-    static constexpr auto params = members(attr("transpose_a", &MatMul::transpose_a), attr("transpose_b", &MatMul::transpose_b));
+    template <class Self = MatMul> static constexpr auto params = members(attr("transpose_a", &Self::transpose_a), attr("transpose_b", &Self::transpose_b));
 
     constexpr Inferred infer(const Dims& a, const Dims& b) const {
         if (a.rank != 2 || b.rank != 2) return reject("[MatMul] needs two matrices: ", a, " x ", b);
@@ -122,21 +122,21 @@ template <class O, bool broadcasts_batch> struct BatchProduct {
 struct BatchMatMul : BatchProduct<BatchMatMul, false> {
     bool adj_x = false, adj_y = false;
     static constexpr const char* name = "BatchMatMul";
-    static constexpr auto params = members(attr("adj_x", &BatchMatMul::adj_x), attr("adj_y", &BatchMatMul::adj_y));
+    template <class Self = BatchMatMul> static constexpr auto params = members(attr("adj_x", &Self::adj_x), attr("adj_y", &Self::adj_y));
     constexpr Inferred infer(const Dims& x, const Dims& y) const { return infer_as(*this, x, y); }
 };
 /// Batches broadcast.
 struct BatchMatMulV2 : BatchProduct<BatchMatMulV2, true> {
     bool adj_x = false, adj_y = false;
     static constexpr const char* name = "BatchMatMulV2";
-    static constexpr auto params = members(attr("adj_x", &BatchMatMulV2::adj_x), attr("adj_y", &BatchMatMulV2::adj_y));
+    template <class Self = BatchMatMulV2> static constexpr auto params = members(attr("adj_x", &Self::adj_x), attr("adj_y", &Self::adj_y));
     constexpr Inferred infer(const Dims& x, const Dims& y) const { return infer_as(*this, x, y); }
 };
 struct BatchMatMulV3 : BatchProduct<BatchMatMulV3, true> {
     bool adj_x = false, adj_y = false;
     static constexpr const char* name = "BatchMatMulV3";
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "Ta"}, TypeAttr{TypeAttr::input, "Tb", 1}, TypeAttr{TypeAttr::output, "Tout", 0}};
-    static constexpr auto params = members(attr("adj_x", &BatchMatMulV3::adj_x), attr("adj_y", &BatchMatMulV3::adj_y));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "Ta"}, TypeAttr{TypeAttr::input, "Tb", 1}, TypeAttr{TypeAttr::output, "Tout", 0}};
+    template <class Self = BatchMatMulV3> static constexpr auto params = members(attr("adj_x", &Self::adj_x), attr("adj_y", &Self::adj_y));
     constexpr Inferred infer(const Dims& x, const Dims& y) const { return infer_as(*this, x, y); }
 };
 

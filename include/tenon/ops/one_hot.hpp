@@ -15,8 +15,8 @@ struct OneHot {
     static constexpr const char* name = "OneHot";
     static constexpr int arity = 3, type_input = 1;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "TI", 0}};
-    static constexpr auto params = members(const_input("depth", &OneHot::depth, 1), attr("axis", &OneHot::axis));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "TI", 0}};
+    template <class Self = OneHot> static constexpr auto params = members(const_input("depth", &Self::depth, 1), attr("axis", &Self::axis));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? self : index_dtype; }
     constexpr int place(int rank) const { return axis == -1 ? rank : static_cast<int>(axis); }
     constexpr Inferred result(const Dims& x, std::int64_t extent) const {
@@ -33,7 +33,7 @@ struct OneHot {
         if (depth < 0) return reject("[OneHot] depth ", depth, " is negative");
         return result(x, depth);
     }
-    Inferred infer_open(std::span<const Dims> in) const { return result(in[0], dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims> in) const { return result(in[0], dyn); }
     template <class T> void compute(const Call& c) const {
         const auto y = c.output<T>(0);
         const Dims& x = c.in[0]->dims;
@@ -59,7 +59,7 @@ struct Where {
         const T* v = static_cast<const T*>(x.data);
         return std::count_if(v, v + x.dims.size(), [](const T& e) { return e != T(0); });
     }
-    Inferred infer_refs(std::span<const Ref> in) const {
+    template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         const Ref& x = in[0];
         if (!x.data) return Dims{dyn, x.dims.ranked() ? x.dims.rank : dyn};
         const auto n = [&] {

@@ -27,7 +27,7 @@ template <class T> std::vector<Output> every_adjoint(const detail::Adjoints<T>& 
     for (int i = 0; i < count; ++i) all.push_back(g.has(i) ? Output(g[i]) : Output(zeros_of_shape(y.output(i))));
     return all;
 }
-inline std::vector<Output> outputs_of(const Output& o, std::size_t n) {
+template <class = void> std::vector<Output> outputs_of(const Output& o, std::size_t n) {
     std::vector<Output> all;
     for (std::size_t i = 0; i < n; ++i) all.push_back({o.operation, static_cast<int>(i)});
     return all;
@@ -43,8 +43,8 @@ struct Pack {
     std::int64_t axis = 0;
     static constexpr const char* name = "Pack";
     static constexpr bool variadic = true, moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
-    static constexpr auto params = members(attr("axis", &Pack::axis));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
+    template <class Self = Pack> static constexpr auto params = members(attr("axis", &Self::axis));
     constexpr Inferred infer(std::span<const Dims> x) const {
         if (x.empty()) return reject("[Pack] has nothing to put together");
         Dims part = x[0];
@@ -81,8 +81,8 @@ struct Unpack {
     static constexpr const char* name = "Unpack";
     static constexpr int arity = 1;
     static constexpr bool moves = true, all_outputs = true;
-    static constexpr auto params = members(attr("num", &Unpack::num), attr("axis", &Unpack::axis));
-    int output_count() const { return static_cast<int>(num); }
+    template <class Self = Unpack> static constexpr auto params = members(attr("num", &Self::num), attr("axis", &Self::axis));
+    template <class = void> int output_count() const { return static_cast<int>(num); }
     constexpr Inferred infer(const Dims& x) const {
         if (!detail::inside(axis, x.rank)) return reject("[Unpack] axis ", axis, " is outside ", x);
         const int a = detail::from_front(axis, x.rank);

@@ -42,8 +42,8 @@ struct MaxPool {
     DataFormat data_format = DataFormat::nhwc;
     static constexpr const char* name = "MaxPool";
     static constexpr int arity = 1;
-    static constexpr auto params = members(attr("ksize", &MaxPool::ksize), attr("strides", &MaxPool::strides), attr("padding", &MaxPool::padding), attr("explicit_paddings", &MaxPool::explicit_paddings),
-                                              attr("data_format", &MaxPool::data_format));
+    template <class Self = MaxPool> static constexpr auto params = members(attr("ksize", &Self::ksize), attr("strides", &Self::strides), attr("padding", &Self::padding), attr("explicit_paddings", &Self::explicit_paddings),
+                                              attr("data_format", &Self::data_format));
     constexpr Inferred infer(const Dims& x) const { return detail::infer_pool(*this, x); }
     template <class T> void compute(const Call& c) const { pool::max(detail::pool_shape(*this, c.in[0]->dims), c.input<T>(0).data, c.output<T>(0).data); }
     template <class T> static auto gradient(const RunTime<MaxPool>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
@@ -102,8 +102,8 @@ struct MaxPoolWithArgmax {
     static constexpr DataFormat data_format = DataFormat::nhwc;
     static constexpr const char* name = "MaxPoolWithArgmax";
     static constexpr int arity = 1, outputs = 2;
-    static constexpr auto params = members(attr("ksize", &MaxPoolWithArgmax::ksize), attr("strides", &MaxPoolWithArgmax::strides), attr("padding", &MaxPoolWithArgmax::padding),
-                                              attr("Targmax", &MaxPoolWithArgmax::targmax), attr("include_batch_in_index", &MaxPoolWithArgmax::include_batch_in_index));
+    template <class Self = MaxPoolWithArgmax> static constexpr auto params = members(attr("ksize", &Self::ksize), attr("strides", &Self::strides), attr("padding", &Self::padding),
+                                              attr("Targmax", &Self::targmax), attr("include_batch_in_index", &Self::include_batch_in_index));
     DType output_type(int i, std::span<const Ref> in) const { return i ? targmax : in[0].dtype; }
     constexpr Inferred infer(const Dims& x) const {
         const Inferred y = detail::infer_pool(*this, x);
@@ -139,9 +139,9 @@ struct MaxPoolGradWithArgmax : MaxPoolWithArgmax {
     static constexpr const char* name = "MaxPoolGradWithArgmax";
     static constexpr int arity = 3, outputs = 1;
     static constexpr bool differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Targmax", 2}};
-    static constexpr auto params = members(attr("ksize", &MaxPoolWithArgmax::ksize), attr("strides", &MaxPoolWithArgmax::strides), attr("padding", &MaxPoolWithArgmax::padding),
-                                              attr("include_batch_in_index", &MaxPoolWithArgmax::include_batch_in_index));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Targmax", 2}};
+    template <class Self = MaxPoolWithArgmax> static constexpr auto params = members(attr("ksize", &Self::ksize), attr("strides", &Self::strides), attr("padding", &Self::padding),
+                                              attr("include_batch_in_index", &Self::include_batch_in_index));
     static constexpr DType input_type(std::size_t i, DType self) { return i == 2 ? index_dtype : self; }
     DType output_type(int, std::span<const Ref> in) const { return in[0].dtype; }
     constexpr Inferred infer(const Dims& x, const Dims& g, const Dims& index) const {
@@ -173,7 +173,7 @@ struct AvgPool {
     DataFormat data_format = DataFormat::nhwc;
     static constexpr const char* name = "AvgPool";
     static constexpr int arity = 1;
-    static constexpr auto params = members(attr("ksize", &AvgPool::ksize), attr("strides", &AvgPool::strides), attr("padding", &AvgPool::padding), attr("data_format", &AvgPool::data_format));
+    template <class Self = AvgPool> static constexpr auto params = members(attr("ksize", &Self::ksize), attr("strides", &Self::strides), attr("padding", &Self::padding), attr("data_format", &Self::data_format));
     constexpr Inferred infer(const Dims& x) const { return detail::infer_pool(*this, x); }
     template <class T> void compute(const Call& c) const { pool::average(detail::pool_shape(*this, c.in[0]->dims), c.input<T>(0).data, c.output<T>(0).data); }
     template <class T> static auto gradient(const RunTime<AvgPool>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
@@ -187,12 +187,12 @@ struct AvgPool {
 struct AvgPoolGrad : AvgPool {
     Dims orig_input_shape;
     static constexpr const char* name = "AvgPoolGrad";
-    static constexpr auto params = members(const_input("orig_input_shape", &AvgPoolGrad::orig_input_shape, 0), AvgPool::params);
+    template <class Self = AvgPoolGrad> static constexpr auto params = members(const_input("orig_input_shape", &Self::orig_input_shape, 0), AvgPool::params<>);
     constexpr Inferred infer(const Dims& g) const {
         const Inferred y = detail::infer_pool_gradient(*this, orig_input_shape, {g});
         return y.ok() ? Inferred(orig_input_shape) : y;
     }
-    Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }
     template <class T> void compute(const Call& c) const { pool::average_grad(detail::pool_shape(*this, c.out[0]->dims), c.input<T>(1).data, c.output<T>(0).data); }
     template <class T> static auto gradient(const RunTime<AvgPoolGrad>& self, const Node<T>& g, const Node<T>&, const Node<T>&) { return std::tuple(make<T>(AvgPool(self.op), {g})); }
 };

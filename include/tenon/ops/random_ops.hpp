@@ -3,8 +3,6 @@
 #include "../expr/node.hpp"
 #include "../tensor/random.hpp"
 
-#include <random>
-
 namespace tenon {
 
 /// Shapes    shape [r] -> shape
@@ -16,14 +14,14 @@ template <class O> struct Drawing {
     static constexpr int arity = 0;
     static constexpr bool stateful = true, casts = true;
     static constexpr bool differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}, TypeAttr{TypeAttr::input, "T", 0}};
-    static constexpr auto params = members(const_input("shape", &Drawing::shape, 0), attr("seed", &Drawing::seed), attr("seed2", &Drawing::seed2));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}, TypeAttr{TypeAttr::input, "T", 0}};
+    template <class Self = Drawing> static constexpr auto params = members(const_input("shape", &Self::shape, 0), attr("seed", &Self::seed), attr("seed2", &Self::seed2));
     constexpr Inferred infer() const { return shape; }
     void seed_stream(random::Philox& stream) const {
         if (seed || seed2) stream = random::from_seeds(seed, seed2);
         else {
-            std::random_device device;
-            stream = random::from_seeds(device() | std::int64_t{device()} << 32, device() | std::int64_t{device()} << 32);
+            const auto seeds = random::unrepeatable_seeds();
+            stream = random::from_seeds(seeds[0], seeds[1]);
         }
     }
     template <class T> void compute(const Call& c) const {

@@ -25,7 +25,7 @@ template <class O> struct Reduction {
     Dims axes;
     bool keep_dims = false;
     static constexpr int arity = 1, view = 0;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
 
     /// x's extents with 1 where an axis is reduced.
     constexpr Dims kept(Dims x) const {
@@ -78,7 +78,7 @@ template <class O, class T> Node<T> with_kept_axes(const RunTime<O>& self, const
 
 struct Sum : Reduction<Sum> {
     static constexpr const char* name = "Sum";
-    static constexpr auto params = members(const_input("reduction_indices", &Sum::axes, 1), attr("keep_dims", &Sum::keep_dims));
+    template <class Self = Sum> static constexpr auto params = members(const_input("reduction_indices", &Self::axes, 1), attr("keep_dims", &Self::keep_dims));
     template <class T> using Fold = Plus<T>;
     template <class T> static auto gradient(const RunTime<Sum>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
         return std::tuple(broadcast_like(detail::with_kept_axes(self, g, x), x));
@@ -87,7 +87,7 @@ struct Sum : Reduction<Sum> {
 struct Mean : Reduction<Mean> {
     static constexpr const char* name = "Mean";
     static constexpr bool is_mean = true;
-    static constexpr auto params = members(const_input("reduction_indices", &Mean::axes, 1), attr("keep_dims", &Mean::keep_dims));
+    template <class Self = Mean> static constexpr auto params = members(const_input("reduction_indices", &Self::axes, 1), attr("keep_dims", &Self::keep_dims));
     template <class T> using Fold = Plus<T>;
     template <class T> static auto gradient(const RunTime<Mean>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
         return std::tuple(broadcast_like(detail::with_kept_axes(self, divide_by_ratio(g, x, y), x), x));
@@ -98,16 +98,16 @@ struct Mean : Reduction<Mean> {
 struct All : Reduction<All> {
     static constexpr const char* name = "All";
     static constexpr bool differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::input, "Tidx", 1}};
-    static constexpr auto params = members(const_input("reduction_indices", &All::axes, 1), attr("keep_dims", &All::keep_dims));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::input, "Tidx", 1}};
+    template <class Self = All> static constexpr auto params = members(const_input("reduction_indices", &Self::axes, 1), attr("keep_dims", &Self::keep_dims));
     template <class> using Fold = AllTrue;
 };
 /// Whether one is true.
 struct Any : Reduction<Any> {
     static constexpr const char* name = "Any";
     static constexpr bool differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::input, "Tidx", 1}};
-    static constexpr auto params = members(const_input("reduction_indices", &Any::axes, 1), attr("keep_dims", &Any::keep_dims));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::input, "Tidx", 1}};
+    template <class Self = Any> static constexpr auto params = members(const_input("reduction_indices", &Self::axes, 1), attr("keep_dims", &Self::keep_dims));
     template <class> using Fold = AnyTrue;
 };
 
@@ -129,7 +129,7 @@ template <class O, class T> Node<T> reduce_all(const Node<T>& x, bool keep_dims)
 /// Errors    "[Prod] the gradient needs the axes or the rank of its operand", a GradientError
 struct Prod : Reduction<Prod> {
     static constexpr const char* name = "Prod";
-    static constexpr auto params = members(const_input("reduction_indices", &Prod::axes, 1), attr("keep_dims", &Prod::keep_dims));
+    template <class Self = Prod> static constexpr auto params = members(const_input("reduction_indices", &Self::axes, 1), attr("keep_dims", &Self::keep_dims));
     template <class T> using Fold = Times<T>;
     /// Axis by axis: the product of the others along it, then the same of the products along it.
     template <class T> static auto gradient(const RunTime<Prod>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
@@ -174,12 +174,12 @@ template <class O> struct Extreme : Reduction<O> {
 };
 struct Max : Extreme<Max> {
     static constexpr const char* name = "Max";
-    static constexpr auto params = members(const_input("reduction_indices", &Max::axes, 1), attr("keep_dims", &Max::keep_dims));
+    template <class Self = Max> static constexpr auto params = members(const_input("reduction_indices", &Self::axes, 1), attr("keep_dims", &Self::keep_dims));
     template <class T> using Fold = Largest<T>;
 };
 struct Min : Extreme<Min> {
     static constexpr const char* name = "Min";
-    static constexpr auto params = members(const_input("reduction_indices", &Min::axes, 1), attr("keep_dims", &Min::keep_dims));
+    template <class Self = Min> static constexpr auto params = members(const_input("reduction_indices", &Self::axes, 1), attr("keep_dims", &Self::keep_dims));
     template <class T> using Fold = Smallest<T>;
 };
 

@@ -42,10 +42,10 @@ struct ResizeBilinear {
     bool align_corners = false, half_pixel_centers = false;
     static constexpr const char* name = "ResizeBilinear";
     static constexpr int arity = 1;
-    static constexpr auto params = members(const_input("size", &ResizeBilinear::size, 1), attr("align_corners", &ResizeBilinear::align_corners), attr("half_pixel_centers", &ResizeBilinear::half_pixel_centers));
+    template <class Self = ResizeBilinear> static constexpr auto params = members(const_input("size", &Self::size, 1), attr("align_corners", &Self::align_corners), attr("half_pixel_centers", &Self::half_pixel_centers));
     template <class T> using result = float;
     constexpr Inferred infer(const Dims& x) const { return detail::infer_resize(*this, x, size); }
-    Inferred infer_open(std::span<const Dims> x) const { return x[0].rank == 4 ? Dims{x[0][0], dyn, dyn, x[0][3]} : Dims::unranked(); }
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const { return x[0].rank == 4 ? Dims{x[0][0], dyn, dyn, x[0][3]} : Dims::unranked(); }
     template <class T> void compute(const Call& c) const { resize::bilinear(detail::resize_shape(*this, c.in[0]->dims, c.out[0]->dims), c.input<T>(0).data, c.output<float>(0).data); }
     template <class T> static auto gradient(const RunTime<ResizeBilinear>& self, const Node<float>& g, const Node<float>&, const Node<T>& x) {
         return std::tuple(make<T>(detail::later<ResizeBilinearGrad, T>{self.op.align_corners, self.op.half_pixel_centers}, {g, x}));
@@ -57,7 +57,7 @@ struct ResizeBilinearGrad {
     static constexpr const char* name = "ResizeBilinearGrad";
     static constexpr int arity = 2, type_input = 1;
     static constexpr bool differentiable = false;
-    static constexpr auto params = members(attr("align_corners", &ResizeBilinearGrad::align_corners), attr("half_pixel_centers", &ResizeBilinearGrad::half_pixel_centers));
+    template <class Self = ResizeBilinearGrad> static constexpr auto params = members(attr("align_corners", &Self::align_corners), attr("half_pixel_centers", &Self::half_pixel_centers));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? self : DType::float32; }
     constexpr Inferred infer(const Dims& g, const Dims& x) const {
         if (const Reason why = detail::wrong_resize(*this, x); why.length) return why;
@@ -78,10 +78,10 @@ struct ResizeNearestNeighbor {
     static constexpr const char* name = "ResizeNearestNeighbor";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr auto params = members(const_input("size", &ResizeNearestNeighbor::size, 1), attr("align_corners", &ResizeNearestNeighbor::align_corners),
-                                              attr("half_pixel_centers", &ResizeNearestNeighbor::half_pixel_centers));
+    template <class Self = ResizeNearestNeighbor> static constexpr auto params = members(const_input("size", &Self::size, 1), attr("align_corners", &Self::align_corners),
+                                              attr("half_pixel_centers", &Self::half_pixel_centers));
     constexpr Inferred infer(const Dims& x) const { return detail::infer_resize(*this, x, size); }
-    Inferred infer_open(std::span<const Dims> x) const { return x[0].rank == 4 ? Dims{x[0][0], dyn, dyn, x[0][3]} : Dims::unranked(); }
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const { return x[0].rank == 4 ? Dims{x[0][0], dyn, dyn, x[0][3]} : Dims::unranked(); }
     template <class T> void compute(const Call& c) const {
         resize::for_each_nearest(detail::resize_shape(*this, c.in[0]->dims, c.out[0]->dims),
                                  [x = c.input<T>(0).data, y = c.output<T>(0).data, n = c.in[0]->dims[3]](std::int64_t to, std::int64_t from) { std::copy_n(x + from, n, y + to); });
@@ -98,10 +98,10 @@ struct ResizeNearestNeighborGrad {
     static constexpr const char* name = "ResizeNearestNeighborGrad";
     static constexpr int arity = 1;
     static constexpr bool differentiable = false;
-    static constexpr auto params = members(const_input("size", &ResizeNearestNeighborGrad::size, 1), attr("align_corners", &ResizeNearestNeighborGrad::align_corners),
-                                              attr("half_pixel_centers", &ResizeNearestNeighborGrad::half_pixel_centers));
+    template <class Self = ResizeNearestNeighborGrad> static constexpr auto params = members(const_input("size", &Self::size, 1), attr("align_corners", &Self::align_corners),
+                                              attr("half_pixel_centers", &Self::half_pixel_centers));
     constexpr Inferred infer(const Dims& g) const { return detail::infer_resize(*this, g, size); }
-    Inferred infer_open(std::span<const Dims> g) const { return g[0].rank == 4 ? Dims{g[0][0], dyn, dyn, g[0][3]} : Dims::unranked(); }
+    template <class = void> Inferred infer_open(std::span<const Dims> g) const { return g[0].rank == 4 ? Dims{g[0][0], dyn, dyn, g[0][3]} : Dims::unranked(); }
     template <class T> void compute(const Call& c) const {
         const auto dx = c.output<T>(0);
         std::fill_n(dx.data, dx.size(), T(0));

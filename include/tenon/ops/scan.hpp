@@ -11,7 +11,7 @@ template <class O> struct Scan {
     std::int64_t axis = 0;
     bool exclusive = false, reverse = false;
     static constexpr int arity = 1;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
     constexpr Inferred infer(const Dims& x) const {
         if (axis >= x.rank || axis < -x.rank) return reject("[", O::name, "] axis ", axis, " is outside ", x);
         return x;
@@ -46,7 +46,7 @@ template <class O> constexpr O scan(std::int64_t axis, bool exclusive, bool reve
 /// Gradient  the running sum of g the other way round
 struct Cumsum : Scan<Cumsum> {
     static constexpr const char* name = "Cumsum";
-    static constexpr auto params = members(const_input("axis", &Cumsum::axis, 1), attr("exclusive", &Cumsum::exclusive), attr("reverse", &Cumsum::reverse));
+    template <class Self = Cumsum> static constexpr auto params = members(const_input("axis", &Self::axis, 1), attr("exclusive", &Self::exclusive), attr("reverse", &Self::reverse));
     template <class T> using Fold = Plus<T>;
     template <class T> static auto gradient(const RunTime<Cumsum>& self, const Node<T>& g, const Node<T>&, const Node<T>&) {
         return std::tuple(make<T>(detail::scan<Cumsum>(0, self.op.exclusive, !self.op.reverse), {g, self.at->inputs[1]}));
@@ -55,7 +55,7 @@ struct Cumsum : Scan<Cumsum> {
 /// Gradient  the running sum of g y the other way round, over x; 0 where x is 0, as in TensorFlow
 struct Cumprod : Scan<Cumprod> {
     static constexpr const char* name = "Cumprod";
-    static constexpr auto params = members(const_input("axis", &Cumprod::axis, 1), attr("exclusive", &Cumprod::exclusive), attr("reverse", &Cumprod::reverse));
+    template <class Self = Cumprod> static constexpr auto params = members(const_input("axis", &Self::axis, 1), attr("exclusive", &Self::exclusive), attr("reverse", &Self::reverse));
     template <class T> using Fold = Times<T>;
     template <class T> static auto gradient(const RunTime<Cumprod>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
         return std::tuple(divide_no_nan(make<T>(detail::scan<Cumsum>(0, self.op.exclusive, !self.op.reverse), {g * y, self.at->inputs[1]}), x));

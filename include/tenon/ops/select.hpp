@@ -34,7 +34,7 @@ struct SelectV2 {
         const Inferred values = broadcast(name, t, e);
         return values.ok() ? broadcast(name, c, values.dims[0]) : values;
     }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const { return detail::prepare_elementwise(nullptr, in, out); }
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const { return detail::prepare_elementwise(nullptr, in, out); }
     template <class T> void compute(const Call& c) const { detail::select_elements<T>(c, *static_cast<const Layouts*>(c.prepared)); }
     static auto forward(const auto& c, const auto& t, const auto& e) { return detail::pick(c, t, e); }
     static auto gradient(auto, auto g, auto, auto c, auto t, auto e) {
@@ -58,7 +58,7 @@ struct Select {
         return y;
     }
     /// A vector of conditions is read as a column.
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         const Dims& y = out[0]->dims;
         Ref condition = *in[0];
         if (condition.dims.rank == 1 && y.rank > 1) while (condition.dims.rank < y.rank) condition.dims.push(1);

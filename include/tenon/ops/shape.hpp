@@ -6,7 +6,7 @@
 namespace tenon {
 
 namespace detail {
-inline Tensor integer_tensor(DType t, const Dims& dims, std::span<const std::int64_t> v) {
+template <class = void> Tensor integer_tensor(DType t, const Dims& dims, std::span<const std::int64_t> v) {
     Tensor y(t, dims);
     for (std::size_t i = 0; i < v.size(); ++i) {
         if (t == DType::int64) y.data<std::int64_t>()[i] = v[i];
@@ -26,11 +26,11 @@ struct ShapeOp {
     static constexpr const char* name = "Shape";
     static constexpr int arity = 1;
     static constexpr bool takes_unranked = true;
-    static constexpr auto params = members(attr("out_type", &ShapeOp::out_type));
+    template <class Self = ShapeOp> static constexpr auto params = members(attr("out_type", &Self::out_type));
     template <class T> using result = std::int32_t;
     DType output_type(int) const { return out_type; }
     static constexpr Inferred infer(const Dims& x) { return Dims{x.ranked() ? x.rank : dyn}; }
-    static Tensor known(const ShapeOp& op, std::span<const Ref> in, int) {
+    template <class = void> static Tensor known(const ShapeOp& op, std::span<const Ref> in, int) {
         return in[0].dims.known() ? detail::integer_tensor(op.out_type, {in[0].dims.rank}, {in[0].dims.begin(), in[0].dims.end()}) : Tensor();
     }
     static auto gradient(auto, auto, auto, auto) { return std::tuple(no_gradient{}); }
@@ -44,20 +44,20 @@ struct ShapeN {
     std::int64_t n = 1;
     static constexpr const char* name = "ShapeN";
     static constexpr bool variadic = true, differentiable = false, takes_unranked = true;
-    static constexpr auto params = members(attr("out_type", &ShapeN::out_type), attr("N", &ShapeN::n));
+    template <class Self = ShapeN> static constexpr auto params = members(attr("out_type", &Self::out_type), attr("N", &Self::n));
     template <class T> using result = std::int32_t;
-    int output_count() const { return static_cast<int>(n); }
+    template <class = void> int output_count() const { return static_cast<int>(n); }
     DType output_type(int) const { return out_type; }
-    Inferred infer(std::span<const Dims> x) const {
+    template <class = void> Inferred infer(std::span<const Dims> x) const {
         if (static_cast<std::int64_t>(x.size()) != n) return reject("[ShapeN] ", static_cast<std::int64_t>(x.size()), " tensors, N is ", n);
         return Dims{dyn};
     }
-    std::vector<Dims> output_dims(std::span<const Ref> in) const {
+    template <class = void> std::vector<Dims> output_dims(std::span<const Ref> in) const {
         std::vector<Dims> y;
         for (const Ref& x : in) y.push_back({x.dims.ranked() ? x.dims.rank : dyn});
         return y;
     }
-    static Tensor known(const ShapeN& op, std::span<const Ref> in, int i) { return ShapeOp::known({op.out_type}, in.subspan(static_cast<std::size_t>(i), 1), 0); }
+    template <class = void> static Tensor known(const ShapeN& op, std::span<const Ref> in, int i) { return ShapeOp::known({op.out_type}, in.subspan(static_cast<std::size_t>(i), 1), 0); }
 };
 
 /// How many elements x has.
@@ -68,11 +68,11 @@ struct Size {
     static constexpr const char* name = "Size";
     static constexpr int arity = 1;
     static constexpr bool takes_unranked = true;
-    static constexpr auto params = members(attr("out_type", &Size::out_type));
+    template <class Self = Size> static constexpr auto params = members(attr("out_type", &Self::out_type));
     template <class T> using result = std::int32_t;
     DType output_type(int) const { return out_type; }
     static constexpr Inferred infer(const Dims&) { return Dims{}; }
-    static Tensor known(const Size& op, std::span<const Ref> in, int) {
+    template <class = void> static Tensor known(const Size& op, std::span<const Ref> in, int) {
         const std::int64_t n[] = {in[0].dims.size()};
         return in[0].dims.known() ? detail::integer_tensor(op.out_type, {}, n) : Tensor();
     }
@@ -88,7 +88,7 @@ struct Rank {
     static constexpr bool takes_unranked = true;
     template <class T> using result = std::int32_t;
     static constexpr Inferred infer(const Dims&) { return Dims{}; }
-    static Tensor known(const Rank&, std::span<const Ref> in, int) {
+    template <class = void> static Tensor known(const Rank&, std::span<const Ref> in, int) {
         const std::int64_t n[] = {in[0].dims.rank};
         return in[0].dims.ranked() ? detail::integer_tensor(DType::int32, {}, n) : Tensor();
     }
@@ -105,8 +105,8 @@ struct Reshape {
     static constexpr const char* name = "Reshape";
     static constexpr int arity = 1, view = 0;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tshape", 1}};
-    static constexpr auto params = members(const_input("shape", &Reshape::shape, 1));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tshape", 1}};
+    template <class Self = Reshape> static constexpr auto params = members(const_input("shape", &Self::shape, 1));
     constexpr Inferred infer(const Dims& x) const {
         Dims y = shape;
         int open = -1;
@@ -141,8 +141,8 @@ struct ExpandDims {
     static constexpr const char* name = "ExpandDims";
     static constexpr int arity = 1, view = 0;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tdim", 1}};
-    static constexpr auto params = members(const_input("dim", &ExpandDims::dim, 1));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tdim", 1}};
+    template <class Self = ExpandDims> static constexpr auto params = members(const_input("dim", &Self::dim, 1));
     constexpr Inferred infer(const Dims& x) const {
         const auto at = dim < 0 ? dim + x.rank + 1 : dim;
         if (at < 0 || at > x.rank) return reject("[ExpandDims] axis ", dim, " is outside ", x);
@@ -167,7 +167,7 @@ struct Squeeze {
     static constexpr const char* name = "Squeeze";
     static constexpr int arity = 1, view = 0;
     static constexpr bool moves = true;
-    static constexpr auto params = members(attr("squeeze_dims", &Squeeze::squeeze_dims));
+    template <class Self = Squeeze> static constexpr auto params = members(attr("squeeze_dims", &Self::squeeze_dims));
     constexpr Inferred infer(const Dims& x) const {
         std::array<bool, max_rank> gone{};
         for (const auto a : squeeze_dims) {

@@ -15,8 +15,8 @@ struct Slice {
     static constexpr const char* name = "Slice";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
-    static constexpr auto params = members(const_input("begin", &Slice::begin, 1), const_input("size", &Slice::size, 2));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
+    template <class Self = Slice> static constexpr auto params = members(const_input("begin", &Self::begin, 1), const_input("size", &Self::size, 2));
     constexpr Inferred infer(const Dims& x) const {
         if (begin.rank != x.rank || size.rank != x.rank) return reject("[Slice] begin ", begin, " and size ", size, " for ", x);
         Dims y;
@@ -27,8 +27,8 @@ struct Slice {
         }
         return y;
     }
-    Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         auto copy = std::make_shared<StridedCopy>();
         const Dims from = strides_of(in[0]->dims), to = strides_of(out[0]->dims);
         std::int64_t first = 0;
@@ -66,7 +66,7 @@ template <class T, class O> Node<T> unpadded(const RunTime<O>& self, const Node<
 template <class O> struct Padded {
     Ints paddings;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tpaddings", 1}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tpaddings", 1}};
     constexpr Inferred padded(const Dims& x) const {
         if (!are_widths(paddings)) return reject("[", O::name, "] paddings cannot be negative");
         if (paddings.count != 2 * x.rank) return reject("[", O::name, "] ", paddings.count / 2, " pairs of paddings for ", x);
@@ -102,7 +102,7 @@ private:
 struct Pad : detail::Padded<Pad> {
     static constexpr const char* name = "Pad";
     static constexpr int arity = 1;
-    static constexpr auto params = members(const_input("paddings", &Pad::paddings, 1));
+    template <class Self = Pad> static constexpr auto params = members(const_input("paddings", &Self::paddings, 1));
     constexpr Inferred infer(const Dims& x) const { return padded(x); }
     template <class T> void compute(const Call& c) const { fill_around<T>(c.input<T>(0), c.output<T>(0), T()); }
     template <class T> static auto gradient(const RunTime<Pad>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) { return std::tuple(detail::unpadded(self, g, x)); }
@@ -114,7 +114,7 @@ struct Pad : detail::Padded<Pad> {
 struct PadV2 : detail::Padded<PadV2> {
     static constexpr const char* name = "PadV2";
     static constexpr int arity = 2;
-    static constexpr auto params = members(const_input("paddings", &PadV2::paddings, 1));
+    template <class Self = PadV2> static constexpr auto params = members(const_input("paddings", &Self::paddings, 1));
     constexpr Inferred infer(const Dims& x, const Dims& value) const {
         if (value.rank != 0) return reject("[PadV2] value is ", value, ", not a scalar");
         return padded(x);

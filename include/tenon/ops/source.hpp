@@ -13,8 +13,8 @@ struct PlaceholderOp {
     static constexpr const char* name = "Placeholder";
     static constexpr int arity = 0;
     static constexpr bool stateful = true, differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
-    static constexpr auto params = members(shape_attr("shape", &PlaceholderOp::shape));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}};
+    template <class Self = PlaceholderOp> static constexpr auto params = members(shape_attr("shape", &Self::shape));
     constexpr Inferred infer() const { return shape; }
 };
 
@@ -23,8 +23,8 @@ struct PlaceholderWithDefault {
     Dims shape = Dims::unranked();
     static constexpr const char* name = "PlaceholderWithDefault";
     static constexpr int arity = 1, view = 0;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
-    static constexpr auto params = members(shape_attr("shape", &PlaceholderWithDefault::shape));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}};
+    template <class Self = PlaceholderWithDefault> static constexpr auto params = members(shape_attr("shape", &Self::shape));
     constexpr Inferred infer(const Dims& x) const {
         if (!compatible(x, shape)) return reject("[", name, "] default ", x, " for a placeholder ", shape);
         return x;

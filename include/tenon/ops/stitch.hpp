@@ -11,10 +11,10 @@ namespace tenon {
 struct DynamicStitch {
     static constexpr const char* name = "DynamicStitch";
     static constexpr bool variadic = true, moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N", 2}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N", 2}};
     static constexpr bool needs(std::size_t i, std::size_t n) { return i < n / 2; }
     static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
-    Inferred infer_refs(std::span<const Ref> in) const {
+    template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         const std::size_t n = in.size() / 2;
         if (in.size() % 2 || n == 0) return reject("[DynamicStitch] takes as many indices as data");
         std::int64_t largest = -1;
@@ -68,11 +68,11 @@ struct DynamicPartition {
     static constexpr const char* name = "DynamicPartition";
     static constexpr int arity = 2;
     static constexpr bool moves = true, all_outputs = true;
-    static constexpr auto params = members(attr("num_partitions", &DynamicPartition::num_partitions));
+    template <class Self = DynamicPartition> static constexpr auto params = members(attr("num_partitions", &Self::num_partitions));
     static constexpr bool needs(std::size_t i, std::size_t) { return i == 1; }
     static constexpr DType input_type(std::size_t i, DType self) { return i ? DType::int32 : self; }
-    int output_count() const { return static_cast<int>(num_partitions); }
-    Inferred infer_refs(std::span<const Ref> in) const {
+    template <class = void> int output_count() const { return static_cast<int>(num_partitions); }
+    template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         const Dims &x = in[0].dims, &p = in[1].dims;
         if (num_partitions < 1 || num_partitions > detail::most_outputs) return reject("[DynamicPartition] num_partitions is ", num_partitions);
         if (!x.ranked() || !p.ranked()) return Dims::unranked();
@@ -83,7 +83,7 @@ struct DynamicPartition {
             if (const auto to = index_at(in[1], i); to < 0 || to >= num_partitions) return reject("[DynamicPartition] partitions[", i, "] = ", to, " is not in [0, ", num_partitions, ")");
         return x;
     }
-    std::vector<Dims> output_dims(std::span<const Ref> in) const {
+    template <class = void> std::vector<Dims> output_dims(std::span<const Ref> in) const {
         const Dims &x = in[0].dims, &p = in[1].dims;
         std::vector<Dims> all(static_cast<std::size_t>(num_partitions), Dims::unranked());
         if (!x.ranked() || !p.ranked()) return all;

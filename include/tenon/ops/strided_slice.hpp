@@ -12,9 +12,9 @@ namespace detail {
 struct SliceSpec {
     Dims begin, end, strides;
     std::int64_t begin_mask = 0, end_mask = 0, ellipsis_mask = 0, new_axis_mask = 0, shrink_axis_mask = 0;
-    static constexpr auto params = members(const_input("begin", &SliceSpec::begin, 1), const_input("end", &SliceSpec::end, 2), const_input("strides", &SliceSpec::strides, 3),
-                                           attr("begin_mask", &SliceSpec::begin_mask), attr("end_mask", &SliceSpec::end_mask), attr("ellipsis_mask", &SliceSpec::ellipsis_mask),
-                                           attr("new_axis_mask", &SliceSpec::new_axis_mask), attr("shrink_axis_mask", &SliceSpec::shrink_axis_mask));
+    template <class Self = SliceSpec> static constexpr auto params = members(const_input("begin", &Self::begin, 1), const_input("end", &Self::end, 2), const_input("strides", &Self::strides, 3),
+                                           attr("begin_mask", &Self::begin_mask), attr("end_mask", &Self::end_mask), attr("ellipsis_mask", &Self::ellipsis_mask),
+                                           attr("new_axis_mask", &Self::new_axis_mask), attr("shrink_axis_mask", &Self::shrink_axis_mask));
 
     /// Where along each of x's axes elements are taken, and the result's extents.
     struct Boxes {
@@ -83,7 +83,7 @@ private:
     }
 };
 /// Between a tensor and the box that a slice takes out of it.
-inline std::shared_ptr<const void> copy_of_slice(const SliceSpec& spec, const Dims& whole, bool into_whole) {
+template <class = void> std::shared_ptr<const void> copy_of_slice(const SliceSpec& spec, const Dims& whole, bool into_whole) {
     auto copy = std::make_shared<StridedCopy>();
     const auto b = spec.resolve("StridedSlice", whole);
     const Dims strides = strides_of(whole), packed = strides_of(b.count);
@@ -108,13 +108,13 @@ struct StridedSlice : detail::SliceSpec {
     static constexpr const char* name = "StridedSlice";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
     constexpr Inferred infer(const Dims& x) const {
         const auto b = resolve(name, x);
         if (b.why.length) return b.why;
         return b.result;
     }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const>) const { return detail::copy_of_slice(*this, in[0]->dims, false); }
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const>) const { return detail::copy_of_slice(*this, in[0]->dims, false); }
     template <class T> void compute(const Call& c) const { static_cast<const StridedCopy*>(c.prepared)->run(c.input<T>(0).data, c.output<T>(0).data); }
     template <class T> static std::tuple<Node<T>> gradient(const RunTime<StridedSlice>& self, const Node<T>& g, const Node<T>&, const Node<T>& x);
 };
@@ -128,8 +128,8 @@ struct StridedSliceGrad : detail::SliceSpec {
     static constexpr const char* name = "StridedSliceGrad";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
-    static constexpr auto params = members(const_input("shape", &StridedSliceGrad::shape, 0), SliceSpec::params);
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Index", 1}};
+    template <class Self = StridedSliceGrad> static constexpr auto params = members(const_input("shape", &Self::shape, 0), SliceSpec::params<>);
     constexpr Inferred infer(const Dims& g) const {
         const auto b = resolve(name, shape);
         if (b.why.length) return b.why;
@@ -137,7 +137,7 @@ struct StridedSliceGrad : detail::SliceSpec {
         if (!compatible(b.result, g)) return reject("[StridedSliceGrad] g is ", g, " for a slice ", b.result);
         return shape;
     }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const>, std::span<const Ref* const> out) const { return detail::copy_of_slice(*this, out[0]->dims, true); }
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const>, std::span<const Ref* const> out) const { return detail::copy_of_slice(*this, out[0]->dims, true); }
     template <class T> void compute(const Call& c) const {
         const auto y = c.output<T>(0);
         std::fill_n(y.data, y.size(), T());

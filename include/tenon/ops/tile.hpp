@@ -16,8 +16,8 @@ struct Tile {
     static constexpr const char* name = "Tile";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tmultiples", 1}};
-    static constexpr auto params = members(const_input("multiples", &Tile::multiples, 1));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tmultiples", 1}};
+    template <class Self = Tile> static constexpr auto params = members(const_input("multiples", &Self::multiples, 1));
     constexpr Inferred infer(const Dims& x) const {
         if (multiples.rank != x.rank) return reject("[Tile] ", multiples.rank, " multiples for ", x);
         Dims y = x;
@@ -27,7 +27,7 @@ struct Tile {
         }
         return y;
     }
-    Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
     /// From the last axis to the first: what is there once is copied behind itself.
     template <class T> void compute(const Call& c) const {
         const auto x = c.input<T>(0);
@@ -79,8 +79,8 @@ struct ReverseV2 {
     static constexpr const char* name = "ReverseV2";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
-    static constexpr auto params = members(const_input("axis", &ReverseV2::axis, 1));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};
+    template <class Self = ReverseV2> static constexpr auto params = members(const_input("axis", &Self::axis, 1));
     constexpr Inferred infer(const Dims& x) const {
         std::array<bool, max_rank> used{};
         for (const auto a : axis) {
@@ -92,7 +92,7 @@ struct ReverseV2 {
         return x;
     }
     Inferred infer_open(std::span<const Dims> x) const { return x[0]; }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const>) const {
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const>) const {
         auto copy = std::make_shared<StridedCopy>();
         const Dims& x = in[0]->dims;
         const Dims strides = strides_of(x);
@@ -121,8 +121,8 @@ struct Mirroring {
     Ints paddings;
     MirrorMode mode = MirrorMode::reflect;
     static constexpr int arity = 1;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tpaddings", 1}};
-    Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tpaddings", 1}};
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
     /// Whether `small` may have these paddings.
     constexpr bool fits(const Dims& small) const {
         if (paddings.count != 2 * small.rank || !are_widths(paddings)) return false;
@@ -132,7 +132,7 @@ struct Mirroring {
         return true;
     }
     /// Which element along an axis of `n` lies at `i` of the padded axis.
-    std::int64_t source(int axis, std::int64_t n, std::int64_t i) const {
+    template <class = void> std::int64_t source(int axis, std::int64_t n, std::int64_t i) const {
         const std::int64_t at = i - paddings[2 * axis], edge = mode == MirrorMode::reflect;
         return at < 0 ? -at - (1 - edge) : at >= n ? 2 * n - 1 - edge - at : at;
     }
@@ -152,7 +152,7 @@ struct Mirroring {
 struct MirrorPad : detail::Mirroring {
     static constexpr const char* name = "MirrorPad";
     static constexpr bool moves = true;
-    static constexpr auto params = members(const_input("paddings", &MirrorPad::paddings, 1), attr("mode", &MirrorPad::mode));
+    template <class Self = MirrorPad> static constexpr auto params = members(const_input("paddings", &Self::paddings, 1), attr("mode", &Self::mode));
     constexpr Inferred infer(const Dims& x) const {
         if (!fits(x)) return reject("[MirrorPad] paddings are wider than ", x);
         Dims y = x;
@@ -170,7 +170,7 @@ struct MirrorPad : detail::Mirroring {
 /// Gradient  MirrorPad
 struct MirrorPadGrad : detail::Mirroring {
     static constexpr const char* name = "MirrorPadGrad";
-    static constexpr auto params = members(const_input("paddings", &MirrorPadGrad::paddings, 1), attr("mode", &MirrorPadGrad::mode));
+    template <class Self = MirrorPadGrad> static constexpr auto params = members(const_input("paddings", &Self::paddings, 1), attr("mode", &Self::mode));
     constexpr Inferred infer(const Dims& g) const {
         Dims y = g;
         if (!detail::are_widths(paddings)) return reject("[MirrorPadGrad] paddings cannot be negative");

@@ -21,8 +21,8 @@ struct TopKV2 {
     DType index_type = DType::int32;
     static constexpr const char* name = "TopKV2";
     static constexpr int arity = 1, outputs = 2;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tk", 1}};
-    static constexpr auto params = members(const_input("k", &TopKV2::k, 1), attr("sorted", &TopKV2::sorted), attr("index_type", &TopKV2::index_type));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tk", 1}};
+    template <class Self = TopKV2> static constexpr auto params = members(const_input("k", &Self::k, 1), attr("sorted", &Self::sorted), attr("index_type", &Self::index_type));
     DType output_type(int i, std::span<const Ref> in) const { return i ? index_type : in[0].dtype; }
     constexpr Inferred infer(const Dims& x) const {
         if (x.rank < 1) return reject("[TopKV2] needs an axis: ", x);
@@ -31,7 +31,7 @@ struct TopKV2 {
         y[-1] = k;
         return Inferred{y, y};
     }
-    Inferred infer_open(std::span<const Dims> x) const {
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const {
         Dims y = x[0];
         if (y.rank) y[-1] = dyn;
         return Inferred{y, y};
@@ -110,7 +110,7 @@ struct InTopK {
     static constexpr const char* name = "InTopK";
     static constexpr int arity = 2, type_input = 1;
     static constexpr bool differentiable = false;
-    static constexpr auto params = members(attr("k", &InTopK::k));
+    template <class Self = InTopK> static constexpr auto params = members(attr("k", &Self::k));
     template <class T> using result = bool;
     static constexpr DType input_type(std::size_t i, DType self) { return i ? self : DType::float32; }
     static constexpr Inferred infer(const Dims& predictions, const Dims& targets) { return detail::infer_in_top_k(name, predictions, targets); }

@@ -39,8 +39,8 @@ struct Transpose {
     static constexpr const char* name = "Transpose";
     static constexpr int arity = 1;
     static constexpr bool moves = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tperm", 1}};
-    static constexpr auto params = members(const_input("perm", &Transpose::perm, 1));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tperm", 1}};
+    template <class Self = Transpose> static constexpr auto params = members(const_input("perm", &Self::perm, 1));
     static constexpr int axis(std::int64_t a, int rank) { return static_cast<int>(a < 0 ? a + rank : a); }
     constexpr Inferred infer(const Dims& x) const {
         std::array<bool, max_rank> used{};
@@ -57,8 +57,8 @@ struct Transpose {
         if (!fit) return reject("[Transpose] ", perm, " is not a permutation of the axes of ", x);
         return y;
     }
-    Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
-    std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
+    template <class = void> Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         auto copy = std::make_shared<StridedCopy>();
         const Dims from = strides_of(in[0]->dims), to = strides_of(out[0]->dims);
         for (int i = 0; i < to.rank; ++i) copy->push({out[0]->dims[i], from[axis(perm[i], to.rank)], to[i]});

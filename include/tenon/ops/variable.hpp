@@ -13,8 +13,8 @@ struct VariableSource {
     std::string container, shared_name;
     static constexpr int arity = 0;
     static constexpr bool stateful = true, is_state = true, differentiable = false;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
-    static constexpr auto params = members(shape_attr("shape", &VariableSource::shape), attr("container", &VariableSource::container), attr("shared_name", &VariableSource::shared_name));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}};
+    template <class Self = VariableSource> static constexpr auto params = members(shape_attr("shape", &Self::shape), attr("container", &Self::container), attr("shared_name", &Self::shared_name));
     constexpr Inferred infer() const { return shape; }
 };
 struct VariableV2 : VariableSource { static constexpr const char* name = "VariableV2"; };
@@ -24,7 +24,7 @@ struct VarHandleOp : VariableSource { static constexpr const char* name = "VarHa
 struct ReadVariableOp : PassesOn<ReadVariableOp> {
     static constexpr const char* name = "ReadVariableOp";
     static constexpr bool stateful = true;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}};
     static auto gradient(auto, auto g, auto, auto) { return std::tuple(g); }
 };
 
@@ -49,14 +49,14 @@ template <class O> struct Assigning : Writes<O> {
 struct Assign : Assigning<Assign> {
     bool validate_shape = true, use_locking = true;
     static constexpr const char* name = "Assign";
-    static constexpr auto params = members(attr("validate_shape", &Assign::validate_shape), attr("use_locking", &Assign::use_locking));
+    template <class Self = Assign> static constexpr auto params = members(attr("validate_shape", &Self::validate_shape), attr("use_locking", &Self::use_locking));
 };
 struct AssignVariableOp : Assigning<AssignVariableOp> {
     bool validate_shape = false;
     static constexpr const char* name = "AssignVariableOp";
     static constexpr int outputs = 0;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
-    static constexpr auto params = members(attr("validate_shape", &AssignVariableOp::validate_shape));
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}};
+    template <class Self = AssignVariableOp> static constexpr auto params = members(attr("validate_shape", &Self::validate_shape));
 };
 template <class O, int sign> struct Adding : Writes<O> {
     template <class T> void compute(const Call& c) const {
@@ -68,22 +68,22 @@ template <class O, int sign> struct Adding : Writes<O> {
 struct AssignAdd : Adding<AssignAdd, 1> {
     bool use_locking = false;
     static constexpr const char* name = "AssignAdd";
-    static constexpr auto params = members(attr("use_locking", &AssignAdd::use_locking));
+    template <class Self = AssignAdd> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
 struct AssignSub : Adding<AssignSub, -1> {
     bool use_locking = false;
     static constexpr const char* name = "AssignSub";
-    static constexpr auto params = members(attr("use_locking", &AssignSub::use_locking));
+    template <class Self = AssignSub> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
 struct AssignAddVariableOp : Adding<AssignAddVariableOp, 1> {
     static constexpr const char* name = "AssignAddVariableOp";
     static constexpr int outputs = 0;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}};
 };
 struct AssignSubVariableOp : Adding<AssignSubVariableOp, -1> {
     static constexpr const char* name = "AssignSubVariableOp";
     static constexpr int outputs = 0;
-    static constexpr std::array types{TypeAttr{TypeAttr::self, "dtype"}};
+    static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "dtype"}};
 };
 
 }  // namespace tenon

@@ -17,7 +17,7 @@ public:
     static constexpr std::size_t padded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
     /// The smallest gap that fits, or the end.
-    std::size_t take(std::size_t bytes) {
+    template <class = void> std::size_t take(std::size_t bytes) {
         bytes = padded(bytes);
         if (bytes == 0) return 0;
         std::size_t best = gaps_.size();
@@ -38,7 +38,7 @@ public:
         top_ = at + bytes;
         return at;
     }
-    void give_back(std::size_t at, std::size_t bytes) {
+    template <class = void> void give_back(std::size_t at, std::size_t bytes) {
         bytes = padded(bytes);
         if (bytes == 0) return;
         std::size_t i = 0;

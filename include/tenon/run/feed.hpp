@@ -19,7 +19,7 @@ struct NamedFeed {
 };
 
 namespace detail {
-inline Tensor borrowed(DType t, const Dims& d, const void* data) { return Tensor(t, d, const_cast<void*>(data), nullptr); }
+template <class = void> Tensor borrowed(DType t, const Dims& d, const void* data) { return Tensor(t, d, const_cast<void*>(data), nullptr); }
 template <class T> Tensor scalar_or_filled(const Dims& d, T value) {
     if (!d.known() && d.ranked() && d.rank > 0) throw FeedError("[feed] a single number for a tensor " + to_string(d));
     Tensor t(dtype_of<T>, d.ranked() ? d : Dims{});
@@ -28,8 +28,8 @@ template <class T> Tensor scalar_or_filled(const Dims& d, T value) {
 }
 }  // namespace detail
 
-inline Feed feed(const Output& of, Tensor value) { return {of, std::move(value)}; }
-inline NamedFeed feed(std::string name, Tensor value) { return {std::move(name), std::move(value)}; }
+template <class = void> Feed feed(const Output& of, Tensor value) { return {of, std::move(value)}; }
+template <class = void> NamedFeed feed(std::string name, Tensor value) { return {std::move(name), std::move(value)}; }
 template <class N> requires std::is_arithmetic_v<N> NamedFeed feed(std::string name, N value) { return {std::move(name), Tensor::scalar(value)}; }
 /// A number for a scalar.
 template <class T, class S, class N> requires std::is_arithmetic_v<N> Feed feed(const Node<T, S>& of, N value) {

@@ -15,7 +15,6 @@
 #include "../tensor/random.hpp"
 #include "feed.hpp"
 
-#include <deque>
 
 namespace tenon {
 
@@ -48,7 +47,7 @@ class Plan {
     struct Patch { std::size_t feed; Ref* ref; };
 
     std::vector<Output> keep_;
-    std::deque<Ref> refs_;
+    std::vector<Ref> refs_;  // of their final number from the start: pointers to them are kept
     std::vector<const Ref*> pointers_;
     std::vector<Step> steps_;
     std::vector<Patch> patches_;
@@ -67,7 +66,7 @@ public:
     Plan& operator=(const Plan&) = delete;
 
     /// Feeds are those that the plan was made for, in the same order, with the same extents.
-    void run(std::span<const Feed> feeds) const {
+    template <class = void> void run(std::span<const Feed> feeds) const {
         for (const Patch& p : patches_) p.ref->data = feeds[p.feed].value.raw();
         for (std::size_t i = 0; i < reads_.size(); ++i)
             if (!reads_[i]->initialized) throw ValueError(describe(*read_operations_[i]) + " has no value: restore it, or run its initialiser");
@@ -82,13 +81,13 @@ public:
     }
     /// Where fetch `i` lies; its elements hold until the next run.
     const Ref& result(std::size_t i) const { return *fetched_[i]; }
-    Tensor fetch(std::size_t i) const {
+    template <class = void> Tensor fetch(std::size_t i) const {
         const Ref& r = result(i);
         Tensor t(r.dtype, r.dims);
         t.assign(Tensor(r.dtype, r.dims, r.data, nullptr));
         return t;
     }
-    std::size_t kernels() const { return steps_.size(); }
+    template <class = void> std::size_t kernels() const { return steps_.size(); }
     std::size_t arena_bytes() const { return arena_bytes_; }
 };
 

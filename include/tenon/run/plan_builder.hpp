@@ -153,7 +153,8 @@ private:
     void complete_and_prepare(Draft& d, std::vector<const Ref*>& in, std::vector<const Ref*>& out) {
         const Operation& o = *d.of;
         if (d.op != o.op.get()) {  // a group: its readers need to know which operands are there
-            std::deque<Ref> present;
+            std::vector<Ref> present;
+            present.reserve(out.size());
             for (std::size_t i = 0; i < out.size(); ++i) if (d.out[i] != none) out[i] = &present.emplace_back(Ref{&present, out[i]->dims, out[i]->dtype});
             d.prepared = static_cast<const Group*>(d.op)->prepare(d.op, in, out);
         } else {
@@ -192,6 +193,7 @@ private:
         std::size_t total = 0;
         for (const Draft& d : drafts) total += d.in.size() + d.out.size();
         plan_.pointers_.reserve(total);
+        plan_.refs_.reserve(total + fetches_.size());
         HashIndex assigned, read;
         std::vector<const Operation*> readers;
         const auto note_read = [&](const Operation& o) { if (read.insert(o.state.get())) readers.push_back(&o); };

@@ -2,7 +2,6 @@
 #pragma once
 #include "plan_graph.hpp"
 
-#include <queue>
 
 namespace tenon {
 
@@ -98,13 +97,18 @@ private:
             for (const int i : units_[z(u)].ops) for (const auto& c : ops_[z(i)].o->controls) edge(ops_[z(number_.find(c.get()))].unit, u);
         }
         guard_variables(copy_all_reads);
-        std::priority_queue<int, std::vector<int>, std::greater<>> ready;
-        for (int u = 0; u < static_cast<int>(units_.size()); ++u) if (units_[z(u)].waits == 0) ready.push(u);
+        std::vector<int> ready;  // a heap, the smallest first
+        const auto add = [&](int u) {
+            ready.push_back(u);
+            std::push_heap(ready.begin(), ready.end(), std::greater<>());
+        };
+        for (int u = 0; u < static_cast<int>(units_.size()); ++u) if (units_[z(u)].waits == 0) add(u);
         while (!ready.empty()) {
-            const int u = ready.top();
-            ready.pop();
+            std::pop_heap(ready.begin(), ready.end(), std::greater<>());
+            const int u = ready.back();
+            ready.pop_back();
             sequence_.push_back(u);
-            for (const int next : units_[z(u)].after) if (--units_[z(next)].waits == 0) ready.push(next);
+            for (const int next : units_[z(u)].after) if (--units_[z(next)].waits == 0) add(next);
         }
         return sequence_.size() == units_.size();
     }

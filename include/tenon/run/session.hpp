@@ -28,9 +28,9 @@ class Callable {
     std::vector<Feed> feeds_;
 
 public:
-    Callable(std::shared_ptr<Plan> plan, std::vector<Feed> feeds) : plan_(std::move(plan)), feeds_(std::move(feeds)) {}
+    template <class = void> Callable(std::shared_ptr<Plan> plan, std::vector<Feed> feeds) : plan_(std::move(plan)), feeds_(std::move(feeds)) {}
     /// Runs with the feeds as they are now; their elements may have changed in place.
-    void operator()() const { plan_->run(feeds_); }
+    template <class = void> void operator()() const { plan_->run(feeds_); }
     /// Other elements for feed `i`, of the same extents; the caller keeps them.
     template <class T> void feed(std::size_t i, const T* elements) {
         const Tensor& t = feeds_.at(i).value;
@@ -43,7 +43,7 @@ public:
         if (r.dtype != dtype_of<T>) throw TypeError("[Callable] fetch " + std::to_string(i) + " is " + std::string(name_of(r.dtype)) + ", asked for " + std::string(name_of(dtype_of<T>)));
         return {static_cast<const T*>(r.data), static_cast<std::size_t>(r.dims.size())};
     }
-    const Dims& dims(std::size_t i) const { return plan_->result(i).dims; }
+    template <class = void> const Dims& dims(std::size_t i) const { return plan_->result(i).dims; }
     const Plan& plan() const { return *plan_; }
 };
 
@@ -64,7 +64,7 @@ class Session {
 
 public:
     Session() = default;
-    explicit Session(Graph graph) : graph_(std::move(graph)) {}
+    template <class = void> explicit Session(Graph graph) : graph_(std::move(graph)) {}
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
@@ -98,7 +98,7 @@ public:
         auto plan = plan_for(fetches, feeds);
         return {std::move(plan), std::move(feeds)};
     }
-    Feed resolve(const Feed& f) const { return f; }
+    template <class = void> Feed resolve(const Feed& f) const { return f; }
     template <class = void> Feed resolve(const NamedFeed& f) const { return {graph_.get_tensor_by_name(f.name), f.value}; }
 
 private:

@@ -25,7 +25,7 @@ struct Layout {
     Dims own, result;
 
     Layout() = default;
-    Layout(const Dims& o, const Dims& r) {
+    template <class = void> Layout(const Dims& o, const Dims& r) {
         if (o == r || (o.size() == r.size())) return;
         if (o.size() == 1) { kind = periodic; return; }
         own = o, result = r;
@@ -43,7 +43,7 @@ struct Layout {
         }
     }
     /// Which element of the operand element `i` of the result reads.
-    std::int64_t index(std::int64_t i) const {
+    template <class = void> std::int64_t index(std::int64_t i) const {
         if (kind == column) return i / period;
         std::int64_t at = 0, stride = 1;
         for (int axis = 1; axis <= own.rank; ++axis) {
@@ -70,14 +70,14 @@ class Cuts {
 
 public:
     Cuts() = default;
-    Cuts(std::int64_t size, std::int64_t step) : size_(size), step_(step), fence_(size) {}
-    void respect(const Layout& l) {
+    template <class = void> Cuts(std::int64_t size, std::int64_t step) : size_(size), step_(step), fence_(size) {}
+    template <class = void> void respect(const Layout& l) {
         if (l.kind == Layout::whole) return;
         if (l.kind >= Layout::column) { step_ = std::min(step_, block); return; }
         if (l.period > block) fence_ = std::min(fence_, l.period), step_ = std::min(step_, block);
         else if (step_ % l.period || step_ > block) step_ = std::max(block / l.period, std::int64_t{1}) * l.period;
     }
-    std::int64_t step() const { return std::min(step_, size_); }
+    template <class = void> std::int64_t step() const { return std::min(step_, size_); }
     std::int64_t size() const { return size_; }
     template <class F> void each(F&& f) const {
         for (std::int64_t i = 0, n; i < size_; i += n) {
@@ -94,7 +94,7 @@ struct Layouts {
     Cuts cuts;
 
     Layouts() = default;
-    Layouts(const Ref* const* operands, std::size_t count, const Dims& result, std::int64_t step) : cuts(result.size(), std::max<std::int64_t>(step, 1)) {
+    template <class = void> Layouts(const Ref* const* operands, std::size_t count, const Dims& result, std::int64_t step) : cuts(result.size(), std::max<std::int64_t>(step, 1)) {
         each.reserve(count);
         for (std::size_t k = 0; k < count; ++k) cuts.respect(each.emplace_back(operands[k]->dims, result));
     }
@@ -116,13 +116,13 @@ public:
         else for (std::int64_t k = 0; k < n; k += p) std::copy_n(data_, std::min(p, n - k), tile_ + k);
     }
     const T* at(std::int64_t i, std::int64_t n) {
+        if (!data_) return nullptr;  // an operand that nobody reads
         if (layout_->kind == Layout::whole) return data_ + i;
         if (layout_->kind == Layout::periodic) return layout_->period > block ? data_ + i % layout_->period : tile_;
-        if (data_)
-            layout_->each_run(i, n, [&](std::int64_t k, std::int64_t from, std::int64_t length, std::int64_t step) {
-                if (step) std::copy_n(data_ + from, length, tile_ + k);
-                else std::fill_n(tile_ + k, length, data_[from]);
-            });
+        layout_->each_run(i, n, [&](std::int64_t k, std::int64_t from, std::int64_t length, std::int64_t step) {
+            if (step) std::copy_n(data_ + from, length, tile_ + k);
+            else std::fill_n(tile_ + k, length, data_[from]);
+        });
         return tile_;
     }
 };

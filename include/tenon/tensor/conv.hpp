@@ -89,7 +89,7 @@ template <class T, class Step> void for_each_block(const Shape& s, Step step) {
 
 /// The patches of group `g` at positions [from, from + count), made in `memory` if need be.
 template <class T> gemm::Factor<T> patches(const Shape& s, const T* input, std::int64_t g, std::int64_t from, std::int64_t count, std::byte* memory) {
-    input += g * s.group_channels();
+    if (input) input += g * s.group_channels();  // null: an image without pixels
     if (s.is_its_own_patches()) return {input + from * s.input_stride(), s.input_stride()};
     auto* made = reinterpret_cast<T*>(memory);
     for_each_run(s, from, count, [=](std::int64_t x, std::int64_t patch, std::int64_t n) {

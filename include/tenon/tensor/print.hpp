@@ -54,8 +54,8 @@ class TensorPrinter {
             default: return static_cast<F>(t_.data<float>()[i]);
         }
     }
-    std::string real(std::int64_t i) const { return t_.dtype() == DType::float64 ? shortest(number<double>(i), scientific_) : shortest(number<float>(i), scientific_); }
-    std::string plain(std::int64_t i) const {
+    template <class = void> std::string real(std::int64_t i) const { return t_.dtype() == DType::float64 ? shortest(number<double>(i), scientific_) : shortest(number<float>(i), scientific_); }
+    template <class = void> std::string plain(std::int64_t i) const {
         switch (t_.dtype()) {
             case DType::boolean: return t_.data<bool>()[i] ? "True" : "False";
             case DType::int8: return std::to_string(t_.data<std::int8_t>()[i]);
@@ -83,7 +83,7 @@ class TensorPrinter {
             shown(axis + 1, at * n + i, f);
         }
     }
-    void measure() {
+    template <class = void> void measure() {
         if (is_floating(t_.dtype())) {
             double largest = 0, smallest = INFINITY;
             shown(0, 0, [&](std::int64_t i) {
@@ -105,7 +105,7 @@ class TensorPrinter {
         });
         if (left_) width_ = std::max(width_, left_ + 1 + right_ + exponent_);
     }
-    std::string aligned(std::int64_t i) const {
+    template <class = void> std::string aligned(std::int64_t i) const {
         if (t_.dtype() == DType::string) return plain(i);
         auto s = is_floating(t_.dtype()) ? real(i) : plain(i);
         if (const auto point = s.find('.'); is_floating(t_.dtype()) && point != s.npos) {
@@ -114,7 +114,7 @@ class TensorPrinter {
         }
         return std::string(width_ - std::min(width_, s.size()), ' ') + s;
     }
-    void rows(std::string& out, int axis, std::int64_t at) const {
+    template <class = void> void rows(std::string& out, int axis, std::int64_t at) const {
         const auto rank = t_.dims().rank;
         const auto n = t_.dims()[axis];
         const auto indent = static_cast<std::size_t>(axis) + 1;
@@ -154,8 +154,8 @@ class TensorPrinter {
     }
 
 public:
-    explicit TensorPrinter(const Tensor& t) : t_(t), summary_(t.size() > most) {}
-    std::string text() {
+    template <class = void> explicit TensorPrinter(const Tensor& t) : t_(t), summary_(t.size() > most) {}
+    template <class = void> std::string text() {
         if (!t_) return "(no tensor)";
         if (t_.dims().rank > 0) {
             measure();
@@ -178,7 +178,7 @@ public:
 }  // namespace detail
 
 /// As NumPy's str().
-inline std::string to_string(const Tensor& t) { return detail::TensorPrinter(t).text(); }
+template <class = void> std::string to_string(const Tensor& t) { return detail::TensorPrinter(t).text(); }
 
 template <class Traits> std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const Tensor& t) {
     const auto s = to_string(t);

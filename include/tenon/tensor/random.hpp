@@ -13,6 +13,8 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <ctime>
 #include <optional>
 #include <type_traits>
 
@@ -53,6 +55,20 @@ struct Philox {
     friend constexpr bool operator==(const Philox&, const Philox&) = default;
 };
 
+/// Numbers that nobody can repeat. (<random> would cost every program an eighth of what Eigen costs.)
+template <class = void> std::array<std::int64_t, 2> unrepeatable_seeds() {
+    std::array<std::int64_t, 2> seeds{};
+    if (std::FILE* const f = std::fopen("/dev/urandom", "rb")) {
+        const bool whole = std::fread(seeds.data(), sizeof seeds, 1, f) == 1;
+        std::fclose(f);
+        if (whole) return seeds;
+    }
+    std::timespec now{};
+    std::timespec_get(&now, TIME_UTC);
+    Philox mix{{static_cast<std::uint32_t>(now.tv_nsec), static_cast<std::uint32_t>(now.tv_sec)}, {}};
+    const auto w = mix.next();
+    return {static_cast<std::int64_t>(w[0] | std::uint64_t{w[1]} << 32), static_cast<std::int64_t>(w[2] | std::uint64_t{w[3]} << 32)};
+}
 /// The generator of a node with attributes seed and seed2 at its first run. (0, 0) asks for numbers that nobody can repeat: draw seeds elsewhere.
 constexpr Philox from_seeds(std::int64_t seed, std::int64_t seed2) {
     const auto s = static_cast<std::uint64_t>(seed), t = static_cast<std::uint64_t>(seed2);
@@ -97,7 +113,7 @@ template <class T> T unit(std::uint32_t x) {
     else if constexpr (std::is_same_v<T, half>) return Eigen::numext::bit_cast<half>(static_cast<std::uint16_t>(0x3c00u | (x & 0x3ffu))) - half(1.0f);
     else return Eigen::numext::bit_cast<bfloat16>(static_cast<std::uint16_t>(0x3f80u | (x & 0x7fu))) - bfloat16(1.0f);
 }
-inline double unit(std::uint32_t high, std::uint32_t low) {
+template <class = void> double unit(std::uint32_t high, std::uint32_t low) {
     return std::bit_cast<double>(std::uint64_t{0x3ff} << 52 | std::uint64_t{high & 0xfffffu} << 32 | low) - 1.0;
 }
 
@@ -105,12 +121,12 @@ template <class T> struct Pair {
     T sine, cosine;
 };
 /// Box and Muller: two normal numbers of two uniform ones. The constants and their roundings are TensorFlow's.
-inline Pair<float> box_muller(std::uint32_t x0, std::uint32_t x1) {
+template <class = void> Pair<float> box_muller(std::uint32_t x0, std::uint32_t x1) {
     const float u = std::max(unit<float>(x0), 1.0e-7f), r = std::sqrt(-2.0f * std::log(u));
     const auto v = static_cast<float>(6.283185307179586 * static_cast<double>(unit<float>(x1)));
     return {std::sin(v) * r, std::cos(v) * r};
 }
-inline Pair<double> box_muller(std::uint32_t x0, std::uint32_t x1, std::uint32_t x2, std::uint32_t x3) {
+template <class = void> Pair<double> box_muller(std::uint32_t x0, std::uint32_t x1, std::uint32_t x2, std::uint32_t x3) {
     const double u = std::max(unit(x0, x1), 1.0e-7), r = std::sqrt(-2.0 * std::log(u)), v = 6.283185307179586 * unit(x2, x3);
     return {std::sin(v) * r, std::cos(v) * r};
 }

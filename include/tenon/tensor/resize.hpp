@@ -13,16 +13,16 @@ struct Scale {
     std::int64_t from = 0, to = 0;  ///< extents of source and result
     bool align_corners = false, half_pixel_centers = false;
 
-    float factor() const {
+    template <class = void> float factor() const {
         return align_corners && to > 1 ? static_cast<float>(from - 1) / static_cast<float>(to - 1) : static_cast<float>(from) / static_cast<float>(to);
     }
     /// The source pixel under pixel i of the result.
-    std::int64_t nearest(std::int64_t i) const {
+    template <class = void> std::int64_t nearest(std::int64_t i) const {
         const float at = (half_pixel_centers ? static_cast<float>(i) + 0.5f : static_cast<float>(i)) * factor();
         return std::clamp<std::int64_t>(static_cast<std::int64_t>(align_corners ? std::round(at) : std::floor(at)), 0, from - 1);
     }
     struct Pair { std::int64_t lower, upper; float share; };  ///< of `upper`; the rest is of `lower`
-    Pair neighbours(std::int64_t i) const {
+    template <class = void> Pair neighbours(std::int64_t i) const {
         const float at = half_pixel_centers ? (static_cast<float>(i) + 0.5f) * factor() - 0.5f : static_cast<float>(i) * factor(), floor = std::floor(at);
         return {std::max<std::int64_t>(static_cast<std::int64_t>(floor), 0), std::min(static_cast<std::int64_t>(std::ceil(at)), from - 1), at - floor};
     }

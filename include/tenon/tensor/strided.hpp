@@ -23,12 +23,12 @@ private:
 
 public:
     /// Where the first element is read, and where it is written.
-    StridedCopy& start(std::int64_t from, std::int64_t to) {
+    template <class = void> StridedCopy& start(std::int64_t from, std::int64_t to) {
         from_ = from, to_ = to;
         return *this;
     }
     /// One more axis, inside those before.
-    void push(Axis a) {
+    template <class = void> void push(Axis a) {
         if (a.n <= 0) empty_ = true;
         if (a.n <= 1) return;
         if (rank_ > 0) {
@@ -42,7 +42,7 @@ public:
     }
     /// Axes in the order in which they are looped over: last the one that is written without gaps, before it the one that is
     /// read without gaps, so that the two innermost loops can go through small squares.
-    void arrange() {
+    template <class = void> void arrange() {
         if (rank_ < 2 || last().from == 1) return;
         for (int i = 1; i < rank_ - 1; ++i)
             if (axis_[static_cast<std::size_t>(i - 1)].from == 1) std::swap(axis_[static_cast<std::size_t>(i - 1)], axis_[static_cast<std::size_t>(i)]);
@@ -56,7 +56,7 @@ public:
     }
 
 private:
-    const Axis& last() const { return axis_[static_cast<std::size_t>(rank_ - 1)]; }
+    template <class = void> const Axis& last() const { return axis_[static_cast<std::size_t>(rank_ - 1)]; }
     template <class T> static void line(const Axis& a, const T* x, T* y) {
         if (a.from == 1 && a.to == 1) std::copy_n(x, a.n, y);
         else for (std::int64_t i = 0; i < a.n; ++i) y[i * a.to] = x[i * a.from];
@@ -95,14 +95,14 @@ private:
 };
 
 /// C order: how far apart neighbours along each axis lie.
-inline Dims strides_of(const Dims& d) {
+template <class = void> Dims strides_of(const Dims& d) {
     Dims s = d;
     std::int64_t stride = 1;
     for (int i = d.rank - 1; i >= 0; --i) s[i] = stride, stride *= d[i];
     return s;
 }
 /// Elements along axes [from, to).
-inline std::int64_t product(const Dims& d, int from, int to) {
+template <class = void> std::int64_t product(const Dims& d, int from, int to) {
     std::int64_t n = 1;
     for (int i = from; i < to; ++i) n *= d[i];
     return n;

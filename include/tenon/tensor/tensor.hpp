@@ -23,8 +23,8 @@ class Buffer {
 public:
     Buffer() = default;
     /// Not cleared: who asks for memory is about to fill it.
-    explicit Buffer(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new(std::max<std::size_t>((bytes + 63) / 64 * 64, 64), std::align_val_t{64}))), bytes_(bytes) {}
-    std::byte* data() const { return memory_.get(); }
+    template <class = void> explicit Buffer(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new(std::max<std::size_t>((bytes + 63) / 64 * 64, 64), std::align_val_t{64}))), bytes_(bytes) {}
+    template <class = void> std::byte* data() const { return memory_.get(); }
     std::size_t bytes() const { return bytes_; }
 };
 
@@ -41,7 +41,7 @@ class Tensor {
 public:
     Tensor() = default;
     /// Numbers are not initialised; strings are empty.
-    Tensor(DType t, const Dims& d) : dtype_(t), dims_(d) {
+    template <class = void> Tensor(DType t, const Dims& d) : dtype_(t), dims_(d) {
         const auto n = static_cast<std::size_t>(d.size());
         if (t == DType::string) {
             auto strings = std::make_shared<std::vector<std::string>>(n);
@@ -54,7 +54,7 @@ public:
         }
     }
     /// A view of memory that `owner` keeps.
-    Tensor(DType t, const Dims& d, void* data, std::shared_ptr<void> owner) : dtype_(t), dims_(d), owner_(std::move(owner)), data_(static_cast<std::byte*>(data)) {}
+    template <class = void> Tensor(DType t, const Dims& d, void* data, std::shared_ptr<void> owner) : dtype_(t), dims_(d), owner_(std::move(owner)), data_(static_cast<std::byte*>(data)) {}
     template <class T> static Tensor of(const Dims& d, std::span<const T> elements) {
         Tensor t(dtype_of<T>, d);
         if (static_cast<std::int64_t>(elements.size()) != d.size())
@@ -68,8 +68,8 @@ public:
     explicit operator bool() const { return dtype_ != DType::invalid; }
     DType dtype() const { return dtype_; }
     const Dims& dims() const { return dims_; }
-    std::int64_t size() const { return dims_.size(); }
-    std::size_t bytes() const { return static_cast<std::size_t>(size()) * bytes_of(dtype_); }
+    template <class = void> std::int64_t size() const { return dims_.size(); }
+    template <class = void> std::size_t bytes() const { return static_cast<std::size_t>(size()) * bytes_of(dtype_); }
     std::byte* raw() const { return data_; }
     const std::shared_ptr<void>& owner() const { return owner_; }
     template <class T> T* data() const {
@@ -80,19 +80,19 @@ public:
     /// The one element, or the first.
     template <class T> const T& item() const { return *data<T>(); }
     /// The same elements with other extents.
-    Tensor reshaped(const Dims& d) const {
+    template <class = void> Tensor reshaped(const Dims& d) const {
         if (d.size() != size()) throw ShapeError("[Tensor] " + to_string(dims_) + " cannot become " + to_string(d));
         Tensor t = *this;
         t.dims_ = d;
         return t;
     }
-    Tensor clone() const {
+    template <class = void> Tensor clone() const {
         Tensor t(dtype_, dims_);
         t.assign(*this);
         return t;
     }
     /// Copies elements of a tensor of the same type and number of elements.
-    void assign(const Tensor& from) const {
+    template <class = void> void assign(const Tensor& from) const {
         if (from.dtype_ != dtype_ || from.size() != size()) throw TypeError("[Tensor] cannot assign " + std::string(name_of(from.dtype_)) + " " + to_string(from.dims_) + " to " + std::string(name_of(dtype_)) + " " + to_string(dims_));
         if (dtype_ == DType::string) std::copy_n(from.data<std::string>(), size(), data<std::string>());
         else if (bytes()) std::memcpy(data_, from.data_, bytes());

@@ -46,7 +46,7 @@ template <class T> struct View {
 template <class T> View<T> view(const Ref& r) { return {static_cast<T*>(r.data), r.dims}; }
 
 /// Element `i` of a tensor of either index type.
-inline std::int64_t index_at(const Ref& r, std::int64_t i) {
+template <class = void> std::int64_t index_at(const Ref& r, std::int64_t i) {
     return r.dtype == DType::int64 ? static_cast<const std::int64_t*>(r.data)[i] : static_cast<const std::int32_t*>(r.data)[i];
 }
 

@@ -1,0 +1,168 @@
+// What a Saver does; saver.hpp is what programs see of it.
+#pragma once
+#include "../graph/meta_writing.hpp"
+#include "bundle_writer.hpp"
+#include "checkpoint_history.hpp"
+#include "meta_graph.hpp"
+#include "random_state.hpp"
+#include "restore.hpp"
+#include "saver.hpp"
+
+#include <unordered_map>
+#include <unordered_set>
+
+namespace tenon {
+
+namespace detail {
+template <class = void> Output variable_behind(const Output& o) {
+    if (!o) throw ValueError("[Saver] a handle that refers to nothing is not a variable");
+    if (auto v = variable_of(o)) return v;
+    throw ValueError("[Saver] not a variable: " + describe(*o.operation) + "; a graph and its roots are saved by Saver{graph, root}");
+}
+template <class = void> std::vector<SavedVariable> named_variables(const std::vector<Output>& variables) {
+    std::vector<SavedVariable> all;
+    for (const auto& o : variables) {
+        const auto v = variable_behind(o);
+        all.push_back({v.operation->name, v});
+    }
+    return all;
+}
+template <class = void> std::vector<SavedVariable> named_variables(const std::vector<SavedAs>& variables) {
+    std::vector<SavedVariable> all;
+    for (const auto& [key, o] : variables) all.push_back({key, variable_behind(o)});
+    return all;
+}
+template <class = void> Graph graph_of(const std::vector<SavedAs>& variables) {
+    std::vector<Output> roots;
+    for (const auto& [key, o] : variables) roots.push_back(o);
+    return Graph(roots);
+}
+}  // namespace detail
+
+template <class Lazy> void Saver::make(const SaverOptions& options, Graph graph, std::vector<SavedVariable> variables) {
+    options_ = options;
+    graph_ = std::move(graph);
+    variables_ = std::move(variables);
+    std::stable_sort(variables_.begin(), variables_.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    check();
+    history_ = std::make_shared<CheckpointHistory>(HistoryOptions{.max_to_keep = options.max_to_keep, .keep_checkpoint_every_n_hours = options.keep_checkpoint_every_n_hours, .save_relative_paths = options.save_relative_paths});
+}
+template <class Lazy> void Saver::gather(Parts&& all) {
+    if (!all.has_graph) return make(all.options, Graph(all.outputs), detail::named_variables(all.outputs));
+    if (!all.outputs.empty()) all.graph.add(std::move(all.outputs));
+    if (all.options.save_random_state) add_streams(all.graph);
+    auto variables = variables_to_save(all.graph);
+    make(all.options, std::move(all.graph), std::move(variables));
+}
+template <class Lazy> requires save_hpp_is_included<Lazy> Saver::Saver(const std::vector<SavedAs>& variables, const SaverOptions& options) {
+    make(options, detail::graph_of(variables), detail::named_variables(variables));
+}
+template <class Lazy> requires save_hpp_is_included<Lazy> Saver::Saver(Graph graph, const std::vector<SavedAs>& variables, const SaverOptions& options) {
+    make(options, std::move(graph), detail::named_variables(variables));
+}
+template <class Lazy> Saver Saver::of(Graph graph, std::vector<SavedVariable> variables, const SaverOptions& options) {
+    Saver saver;
+    saver.make(options, std::move(graph), std::move(variables));
+    return saver;
+}
+template <class Lazy> std::vector<std::string> Saver::not_restored() const {
+    std::unordered_set<const Operation*> known;
+    for (const auto& v : variables()) known.insert(v.variable.operation.get());
+    std::vector<std::string> names;
+    for (const auto& v : graph().variables()) if (!known.contains(v.operation.get())) names.push_back(v.operation->name);
+    return names;
+}
+template <class Lazy> std::vector<std::string> Saver::last_checkpoints() const { return history_ ? history_->last_checkpoints() : std::vector<std::string>(); }
+template <class Lazy> CheckpointHistory& Saver::history() {
+    if (!history_) history_ = std::make_shared<CheckpointHistory>();
+    return *history_;
+}
+
+template <class Lazy> void Saver::check() const {
+    std::unordered_map<const Operation*, std::string_view> key_of;
+    for (std::size_t i = 0; i < variables().size(); ++i) {
+        const auto& v = variables()[i];
+        const auto [at, fresh] = key_of.emplace(v.variable.operation.get(), v.key);
+        if (!fresh) throw NameError(sentence("[Saver] the variable '", v.variable.operation->name, "' would be saved under two names: '", at->second, "' and '", v.key, "'"));
+        if (!i || variables()[i - 1].key != v.key) continue;
+        const auto& before = variables()[i - 1];
+        if (v.slice.empty() || before.slice.empty())
+            throw NameError(sentence("[Saver] two variables would be saved under the name '", v.key, "': '", before.variable.operation->name, "' and '", v.variable.operation->name, "'"));
+    }
+}
+template <class Lazy> void Saver::check_values() const {
+    std::string without;
+    for (const auto& v : variables())
+        if (!v.variable.operation->state->initialized) without += (without.empty() ? "" : ", ") + v.variable.operation->name;
+    if (!without.empty()) throw ValueError("[Saver] variables that have no value: " + without + "; restore them, or run their initialisers");
+}
+
+template <class Lazy> std::string Saver::save(Session& session, const std::string& path, const SaveOptions& o) {
+    if (variables().empty()) throw ValueError("[Saver] no variables to save");
+    if (path.empty() || path.ends_with('/')) throw ValueError("[Saver] '" + path + "' is not the prefix of a checkpoint: it ends in no name");
+    if (o.latest_filename.find('/') != std::string::npos) throw ValueError("[Saver] 'latest_filename' must not contain path components: " + o.latest_filename);
+    const auto prefix = o.global_step ? step_name(path, *o.global_step, options().pad_step_number) : path;
+    if (basename_of(prefix) == o.latest_filename) throw ValueError("[Saver] the prefix '" + prefix + "' collides with the state file '" + o.latest_filename + "'");
+    check_values();
+    store_streams(graph(), session);
+    const auto meta = o.write_meta_graph ? proto::write_meta(meta_graph(), o.meta) : std::string();
+
+    const auto directory = directory_of(prefix);
+    const bool new_directory = !directory_exists(directory), new_checkpoint = !checkpoint_exists(prefix);
+    Undo undo;
+    try {
+        write(prefix, o.write_meta_graph ? &meta : nullptr, undo);
+        if (o.write_state) history().saved(prefix, o.latest_filename);
+    } catch (...) {
+        for (auto step = undo.rbegin(); new_checkpoint && step != undo.rend(); ++step) {
+            try {
+                (*step)(prefix);
+            } catch (const FileError&) {}  // the first error is the one to tell
+        }
+        if (new_directory) remove_empty_directory(directory);
+        throw;
+    }
+    return prefix;
+}
+
+template <class Lazy> void Saver::write(const std::string& prefix, const std::string* meta, Undo& undo) const {
+    const bool sharded = options().sharded;
+    BundleWriter writer(prefix, {.shards = sharded ? static_cast<std::uint32_t>(detail::shards_of(variables()).size()) : 1});
+    for (const auto& v : variables()) {
+        const auto& value = v.variable.operation->state->value;
+        const auto shard = sharded ? v.shard : 0;
+        if (const auto part = ShapeAndSlice::parse(v.slice)) writer.add_slice(v.key, part->shape, part->slice, value, shard);
+        else writer.add(v.key, value, shard);
+    }
+    std::optional<Draft> graph;  // on the disk before the checkpoint comes to be
+    if (meta) {
+        graph.emplace(meta_name(prefix));
+        graph->append(*meta);
+        graph->finish();
+    }
+    writer.finish();
+    undo.push_back(&remove_checkpoint_data);
+    if (graph) {
+        graph->publish();
+        undo.push_back([](const std::string& p) { remove_file(meta_name(p)); });
+        sync_directory(directory_of(prefix));
+    }
+}
+
+template <class Lazy> RestoreReport Saver::restore(Session& session, const std::string& prefix) const {
+    if (variables().empty()) throw ValueError("[Saver] no variables to restore");
+    auto report = detail::restore_variables(prefix, variables());
+    load_streams(graph(), session);
+    return report;
+}
+
+template <class Lazy> RestoreReport Saver::compare(const std::string& prefix) const {
+    std::vector<detail::RestoreStep> steps;
+    return detail::plan_restore(BundleReader(prefix), variables(), steps);
+}
+
+template <class Lazy> proto::MetaGraphDef Saver::meta_graph() const {
+    return tenon::meta_graph(graph(), variables(), {options().max_to_keep, options().keep_checkpoint_every_n_hours, options().sharded});
+}
+
+}  // namespace tenon
