@@ -2,6 +2,7 @@
 // compiles them all, so only importers include this, or link the library that did.
 #pragma once
 #include "../ops/ops.hpp"
+#include "../ops/scatter.hpp"
 #include "op_index.hpp"
 
 namespace tenon {
@@ -13,6 +14,9 @@ using bool_type = Types<bool>;
 using any_types = Types<float, double, std::int32_t, std::int64_t, bool, half, bfloat16, std::uint8_t>;
 using stored_types = Types<float, double, std::int32_t, std::int64_t, bool, half, bfloat16, std::uint8_t, std::string, std::int8_t, std::int16_t, std::uint16_t, std::uint32_t, std::uint64_t,
                            std::complex<float>, std::complex<double>>;
+
+using scattered_types = Types<float, double, std::int32_t, std::int64_t, half, bfloat16, bool>;
+using set_types = Types<float, double, std::int32_t, std::int64_t, std::string>;
 
 using SourceOps = OpList<
     OpRow<Const, stored_types>, OpRow<PlaceholderOp, stored_types>, OpRow<PlaceholderWithDefault, stored_types>, OpRow<NoOp, Types<float>>,
@@ -30,7 +34,7 @@ using equal_types = Types<float, double, std::int32_t, std::int64_t, half, bfloa
 
 using ElementwiseOps = OpList<
     OpRow<Add, added_types>, OpRow<AddV2, added_types>, OpRow<Sub, number_types>, OpRow<Mul, multiplied_types>, OpRow<MulNoNan, float_types>,
-    OpRow<RealDiv, float_types>, OpRow<Div, number_types>, OpRow<TruncateDiv, integer_types>, OpRow<FloorDiv, number_types>, OpRow<FloorMod, number_types>,
+    OpRow<RealDiv, float_types>, OpRow<Div, number_types>, OpRow<TruncateDiv, number_types>, OpRow<FloorDiv, number_types>, OpRow<FloorMod, number_types>,
     OpRow<Mod, number_types>, OpRow<TruncateMod, number_types>, OpRow<DivNoNan, float_types>, OpRow<Reciprocal, float_types>, OpRow<ReciprocalGrad, float_types>,
     OpRow<Inv, float_types>, OpRow<InvGrad, float_types>, OpRow<Neg, number_types>, OpRow<Square, number_types>, OpRow<SquaredDifference, number_types>,
     OpRow<ZerosLike, stored_types>, OpRow<OnesLike, any_types>, OpRow<Abs, number_types>, OpRow<Sign, number_types>,
@@ -57,18 +61,23 @@ using ArrayOps = OpList<
     OpRow<ShapeOp, stored_types>, OpRow<ShapeN, stored_types>, OpRow<Size, stored_types>, OpRow<Rank, stored_types>, OpRow<Reshape, stored_types>, OpRow<ExpandDims, stored_types>,
     OpRow<Squeeze, stored_types>, OpRow<Snapshot, stored_types>, OpRow<IdentityN, Types<float>>, OpRow<CheckNumerics, float_types>, OpRow<Bitcast, number_types>,
     OpRow<BroadcastTo, stored_types>, OpRow<BroadcastArgs, integer_types>, OpRow<BroadcastGradientArgs, integer_types>,
-    OpRow<Fill, stored_types>, OpRow<Range, Types<std::int32_t, std::int64_t, float, double>>, OpRow<LinSpace, Types<float, double>>,
+    OpRow<Fill, stored_types>, OpRow<Range, number_types>, OpRow<LinSpace, Types<float, double>>,
     OpRow<Transpose, stored_types>, OpRow<InvertPermutation, integer_types>, OpRow<Concat, stored_types>, OpRow<ConcatV2, stored_types>, OpRow<ConcatOffset, Types<std::int32_t>>,
     OpRow<Split, stored_types>, OpRow<SplitV, stored_types>, OpRow<Pack, stored_types>, OpRow<Unpack, stored_types>, OpRow<Slice, stored_types>, OpRow<StridedSlice, stored_types>,
     OpRow<StridedSliceGrad, stored_types>, OpRow<Pad, stored_types>, OpRow<PadV2, stored_types>, OpRow<MirrorPad, stored_types>, OpRow<MirrorPadGrad, number_types>,
-    OpRow<Tile, stored_types>, OpRow<ReverseV2, stored_types>, OpRow<Gather, stored_types>, OpRow<GatherV2, stored_types>, OpRow<GatherNd, stored_types>, OpRow<ScatterNd, number_types>,
-    OpRow<UnsortedSegmentSum, number_types>, OpRow<DynamicStitch, stored_types>, OpRow<DynamicPartition, stored_types>, OpRow<OneHot, stored_types>, OpRow<Where, any_types>,
-    OpRow<SpaceToBatchND, stored_types>, OpRow<BatchToSpaceND, stored_types>>;
+    OpRow<Tile, stored_types>, OpRow<ReverseV2, stored_types>, OpRow<Gather, stored_types>, OpRow<GatherV2, stored_types>, OpRow<GatherNd, stored_types>, OpRow<ScatterNd, scattered_types>,
+    OpRow<UnsortedSegmentSum, number_types>, OpRow<DynamicStitch, stored_types>, OpRow<ParallelDynamicStitch, stored_types>, OpRow<DynamicPartition, stored_types>, OpRow<OneHot, stored_types>, OpRow<Where, any_types>,
+    OpRow<SpaceToBatchND, stored_types>, OpRow<BatchToSpaceND, stored_types>, OpRow<ListDiff, set_types>, OpRow<Unique, set_types>>;
 
 using TrainOps = OpList<
     OpRow<ApplyGradientDescent, float_types>, OpRow<ResourceApplyGradientDescent, float_types>, OpRow<ApplyMomentum, float_types>, OpRow<ResourceApplyMomentum, float_types>,
     OpRow<ApplyAdam, float_types>, OpRow<ResourceApplyAdam, float_types>, OpRow<ApplyRMSProp, float_types>, OpRow<ResourceApplyRMSProp, float_types>,
-    OpRow<ApplyAdagrad, float_types>, OpRow<ResourceApplyAdagrad, float_types>>;
+    OpRow<ApplyAdagrad, float_types>, OpRow<ResourceApplyAdagrad, float_types>,
+    OpRow<VariableShape, Types<float>>, OpRow<ResourceGather, stored_types>,
+    OpRow<ScatterUpdate, scattered_types>, OpRow<ScatterAdd, number_types>, OpRow<ScatterSub, number_types>, OpRow<ScatterMul, number_types>,
+    OpRow<ResourceScatterUpdate, scattered_types>, OpRow<ResourceScatterAdd, number_types>, OpRow<ResourceScatterSub, number_types>, OpRow<ResourceScatterMul, number_types>,
+    OpRow<SparseApplyMomentum, float_types>, OpRow<ResourceSparseApplyMomentum, float_types>, OpRow<SparseApplyRMSProp, float_types>, OpRow<ResourceSparseApplyRMSProp, float_types>,
+    OpRow<SparseApplyAdagrad, float_types>, OpRow<ResourceSparseApplyAdagrad, float_types>>;
 
 using NeuralOps = OpList<
     OpRow<MatMul, Types<float, double, half, bfloat16, std::int32_t, std::int64_t>>, OpRow<BatchMatMul, float_types>, OpRow<BatchMatMulV2, float_types>, OpRow<BatchMatMulV3, float_types>,

@@ -128,13 +128,18 @@ struct Div : Binary<Div> {
     }
     static auto gradient(auto, auto g, auto, auto a, auto b) { return std::tuple(sum_to(g / b, a), sum_to(g * (-a / b / b), b)); }
 };
-/// Of integers, rounded towards zero.
-struct TruncateDiv : Binary<TruncateDiv> {
+/// Rounded towards zero.
+struct TruncateDiv : Binary<TruncateDiv>, ByElement<TruncateDiv> {
     static constexpr const char* name = "TruncateDiv";
     template <class T> static T element(T a, T b) {
-        T y;
-        return detail::divides<TruncateDiv>(a, b, y) ? static_cast<T>(a / b) : y;
+        if constexpr (std::is_floating_point_v<T>) {
+            return std::trunc(a / b);
+        } else {
+            T y;
+            return detail::divides<TruncateDiv>(a, b, y) ? static_cast<T>(a / b) : y;
+        }
     }
+    static auto gradient(auto, auto, auto, auto, auto) { return std::tuple(no_gradient{}, no_gradient{}); }
 };
 /// Rounded towards minus infinity.
 struct FloorDiv : Binary<FloorDiv> {

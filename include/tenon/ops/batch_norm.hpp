@@ -56,7 +56,7 @@ template <class T> Node<T> from_float(const Node<float>& x) {
 /// Whatever of two sums is there.
 template <class F> Node<F> plus(const Node<F>& a, const Node<F>& b) { return a && b ? Node<F>(a + b) : a ? a : b; }
 
-template <class F> struct BatchNormGradients { Node<F> g, x, scale; };
+template <class F> struct BatchNormGradients { Node<F> g{}, x{}, scale{}, mean{}, variance{}; };
 /// With statistics that are given, x and scale as their names say, offset in g.
 template <class F> BatchNormGradients<F> batch_norm_frozen(Channels<F> channels, float epsilon, const Node<F>& g, const Node<F>& x, const Node<F>& scale, const Node<F>& mean, const Node<F>& variance) {
     using N = Node<F>;
@@ -88,6 +88,12 @@ template <class F> BatchNormGradients<F> batch_norm_second(Channels<F> channels,
         }
     }
     if (to_z) d.x = plus(d.x, r * project(to_z));
+    if (!training) {
+        const N flat = rsqrt(N(given_variance + epsilon));
+        if (a) d.variance = channels.sum(a * g) * scale * flat;
+        if (b) d.variance = plus(d.variance, b * channels.sum(g * z)), d.mean = -(b * channels.sum(g) * flat);
+        if (d.variance) d.variance = d.variance * flat * flat * -0.5f;
+    }
     return d;
 }
 }  // namespace detail
@@ -98,7 +104,7 @@ template <class F> BatchNormGradients<F> batch_norm_second(Channels<F> channels,
 ///           mean and variance may be [0] when training
 /// Values    batch_variance is n / (n - 1) of the biased one, which y uses and reserve_space_2 holds; with exponential_avg_factor f,
 ///           batch_mean and batch_variance are (1 - f) before + f now. Without training all four are the given ones
-/// Gradient  FusedBatchNormGrad for x, scale and offset, of what arrives at y; nothing may arrive elsewhere
+/// Gradient  FusedBatchNormGrad for x, scale and offset, of what arrives at y; nothing may arrive elsewhere. To the statistics if they are given
 /// Errors    "[FusedBatchNorm] parameters [2] for images [1,4,4,3]"
 template <class O, class Grad, int version> struct FusedBatchNormalisation {
     float epsilon = 1e-4f, exponential_avg_factor = 1;
@@ -142,7 +148,7 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
                                             const Node<float>& variance) {
         if (!self.op.is_training && self.op.data_format == DataFormat::nchw) {  // TensorFlow has no kernel of the gradient for this
             const auto d = detail::batch_norm_frozen(detail::Channels<float>{DataFormat::nchw}, self.op.epsilon, detail::to_float(g), detail::to_float(x), scale, mean, variance);
-            return std::tuple(Output(detail::from_float<T>(d.x)), Output(d.scale), Output(d.g), no_gradient{}, no_gradient{});
+            return std::tuple_cat(std::tuple(Output(detail::from_float<T>(d.x)), Output(d.scale), Output(d.g)), to_statistics(self.op, scale, variance, d.scale, d.g));
         }
         Grad op;
         op.epsilon = self.op.epsilon, op.data_format = self.op.data_format, op.is_training = self.op.is_training;
@@ -150,7 +156,15 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
         std::vector<Output> in{g, x, scale, training ? Output(y.output(3)) : Output(mean), training ? Output(y.output(4)) : Output(variance)};
         if (version == 3) in.push_back(y.output(5));
         const Node<T> d = make<T>(op, std::move(in));
-        return std::tuple(Output(d), Output(d.output(1)), Output(d.output(2)), no_gradient{}, no_gradient{});
+        const Node<float> d_scale(d.output(1)), d_offset(d.output(2));
+        return std::tuple_cat(std::tuple(Output(d), Output(d_scale), Output(d_offset)), to_statistics(self.op, scale, variance, d_scale, d_offset));
+    }
+
+private:
+    static std::tuple<Output, Output> to_statistics(const O& op, const Node<float>& scale, const Node<float>& variance, const Node<float>& d_scale, const Node<float>& d_offset) {
+        if (op.is_training) return {};
+        const Node<float> r = rsqrt(Node<float>(variance + op.epsilon)), slope = scale * r;
+        return {Output(Node<float>(-(d_offset * slope))), Output(Node<float>(d_scale * slope * r * -0.5f))};
     }
 };
 
@@ -158,7 +172,7 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
 ///
 /// Shapes    y_backprop, x, scale, reserve_space_1 (mean), reserve_space_2 (variance) (, reserve_space_3) ->
 ///           x_backprop, scale_backprop, offset_backprop, [0], [0]
-/// Gradient  to y_backprop, x and scale; the statistics are seen as part of x when training, as constants otherwise
+/// Gradient  to y_backprop, x and scale, and to the statistics, which are seen as part of x when training
 template <class O, int version> struct FusedBatchNormalisationGrad {
     float epsilon = 1e-4f;
     DataFormat data_format = DataFormat::nhwc;
@@ -196,7 +210,7 @@ template <class O, int version> struct FusedBatchNormalisationGrad {
         const auto d = detail::batch_norm_second(detail::Channels<float>{self.op.data_format}, self.op.is_training, self.op.epsilon, detail::to_float(dy), detail::to_float(x), scale, mean, variance,
                                                  g.has(0) ? detail::to_float(g[0]) : Node<float>(), of_parameters(1), of_parameters(2));
         const auto back = [](const Node<float>& v) { return v ? Output(detail::from_float<T>(v)) : Output(); };
-        return std::tuple_cat(std::tuple(back(d.g), back(d.x), Output(d.scale), no_gradient{}, no_gradient{}), std::tuple(((void)reserved, no_gradient{})...));
+        return std::tuple_cat(std::tuple(back(d.g), back(d.x), Output(d.scale), Output(d.mean), Output(d.variance)), std::tuple(((void)reserved, no_gradient{})...));
     }
 };
 

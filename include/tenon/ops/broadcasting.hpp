@@ -110,9 +110,12 @@ struct AddN {
     static constexpr Inferred infer(std::span<const Dims> x) {
         if (x.empty()) return reject("[AddN] has nothing to add");
         Dims y = x[0];
-        bool fit = true;
-        for (const Dims& d : x) y = merge(y, d, fit);
-        if (!fit) return reject("[AddN] shapes differ: ", x[0], " and ", x[1]);
+        for (const Dims& d : x) {
+            bool fit = true;
+            const Dims both = merge(y, d, fit);
+            if (!fit) return reject("[AddN] shapes differ: ", y, " and ", d);
+            y = both;
+        }
         return y;
     }
     template <class T> void compute(const Call& c) const {

@@ -8,13 +8,16 @@ namespace tenon {
 /// Where each of several tensors begins if they are put together.
 ///
 /// Shapes    concat_dim [], shapes [r] each -> [r] each
+/// Values    int32 or int64, as the shapes are
 struct ConcatOffset {
     std::int64_t concat_dim = 0, n = 1;
     static constexpr const char* name = "ConcatOffset";
     static constexpr bool variadic = true, differentiable = false;
     static constexpr std::array<TypeAttr, 0> types{};
     template <class Self = ConcatOffset> static constexpr auto params = members(const_input("concat_dim", &Self::concat_dim, 0), attr("N", &Self::n));
+    static constexpr DType input_type(std::size_t, DType) { return index_dtype; }
     template <class = void> int output_count() const { return static_cast<int>(n); }
+    template <class = void> DType output_type(int, std::span<const Ref> in) const { return in[1].dtype; }
     template <class = void> Inferred infer(std::span<const Dims> x) const {
         if (static_cast<std::int64_t>(x.size()) != n || n < 1) return reject("[ConcatOffset] ", static_cast<std::int64_t>(x.size()), " shapes, N is ", n);
         Dims shape = x[0];
@@ -27,16 +30,21 @@ struct ConcatOffset {
         return shape;
     }
     template <class T> void compute(const Call& c) const {
+        if (c.out[0]->dtype == DType::int64) offsets<std::int64_t>(c);
+        else offsets<std::int32_t>(c);
+    }
+
+private:
+    template <class T> void offsets(const Call& c) const {
         T at = 0;
         for (std::size_t k = 0; k < c.out.size(); ++k) {
             const auto y = c.output<T>(k);
-            const auto x = c.input<T>(k + 1);
             const int axis = detail::from_front(concat_dim, static_cast<int>(y.size()));
             for (int i = 0; i < static_cast<int>(y.size()); ++i) {
-                if (i != axis && x[i] != c.input<T>(1)[i]) throw ValueError("[ConcatOffset] shape " + std::to_string(k) + " differs from the first along axis " + std::to_string(i));
+                if (i != axis && index_at(*c.in[k + 1], i) != index_at(*c.in[1], i)) throw ValueError("[ConcatOffset] shape " + std::to_string(k) + " differs from the first along axis " + std::to_string(i));
                 y[i] = i == axis ? at : T(0);
             }
-            at = static_cast<T>(at + x[axis]);
+            at = static_cast<T>(at + static_cast<T>(index_at(*c.in[k + 1], axis)));
         }
     }
 };

@@ -36,7 +36,7 @@ struct Conv2D {
         if (f.rank != 4) return reject("[", O::name, "] needs a filter [height,width,channels,filters]: ", f);
         if (x[3] != dyn && f[2] != dyn) {
             if (f[2] < 1 || x[3] % f[2]) return reject("[", O::name, "] ", x[3], " channels are no multiple of the filter's ", f[2], ": ", x, " with ", f);
-            if (const auto groups = x[3] / f[2]; groups > 1 && f[3] % groups) return reject("[", O::name, "] ", f[3], " filters for ", groups, " groups of channels: ", x, " with ", f);
+            if (const auto groups = x[3] / f[2]; groups > 1 && f[3] != dyn && f[3] % groups) return reject("[", O::name, "] ", f[3], " filters for ", groups, " groups of channels: ", x, " with ", f);
         }
         if (const Reason why = detail::wrong_size(op, x, f[0], f[1]); why.length) return why;
         return Dims{x[0], detail::positions(op, 0, x[1], f[0]), detail::positions(op, 1, x[2], f[1]), f[3]};

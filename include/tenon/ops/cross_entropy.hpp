@@ -22,7 +22,7 @@ template <class T> Node<T> cross_entropy_gradient(const detail::Adjoints<T>& g, 
 ///
 /// Shapes    labels [batch,classes]; labels and features broadcast
 /// Values    labels need not sum to 1, but backprop is the gradient only if they do
-/// Gradient  to the labels: -expand(g0) log softmax(features); what arrives at backprop is not passed on to them, as in TensorFlow
+/// Gradient  to the labels: -expand(g0) log softmax(features) - g1
 /// Errors    "[SoftmaxCrossEntropyWithLogits] needs matrices: [3] and [3]"
 struct SoftmaxCrossEntropyWithLogits {
     static constexpr const char* name = "SoftmaxCrossEntropyWithLogits";
@@ -55,9 +55,10 @@ struct SoftmaxCrossEntropyWithLogits {
         by_row::cross_entropy(features, labels, c.output<T>(0).data, backprop.data, rows, classes);
     }
     template <class T> static auto gradient(const RunTime<SoftmaxCrossEntropyWithLogits>&, const detail::Adjoints<T>& g, const Node<T>& y, const Node<T>& features, const Node<T>& labels) {
-        const auto to = [](const Node<T>& d, const Node<T>& x) { return !d || d.dims() == x.dims() ? d : Node<T>(sum_to(d, x)); };
+        const auto to = [](const Node<T>& d, const Node<T>& x) { return d ? Node<T>(sum_to(d, x)) : d; };
         Node<T> d_labels;
         if (g.has(0)) d_labels = call(RunTime<ExpandDims>{ExpandDims{-1}}, g[0]) * -call(RunTime<LogSoftmax>{}, features);
+        if (g.has(1)) d_labels = d_labels ? Node<T>(d_labels - g[1]) : Node<T>(-g[1]);
         return std::tuple(Output(to(detail::cross_entropy_gradient(g, y, features), features)), Output(to(d_labels, labels)));
     }
 };

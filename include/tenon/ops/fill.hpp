@@ -31,6 +31,7 @@ struct Fill {
 /// The numbers of a half-open range.
 ///
 /// Shapes    start [], limit [], delta [] -> [ceil((limit - start) / delta)]
+/// Gradient  sum(g) to start, sum of g times the number of steps to delta, none to limit: it only says how many there are
 /// Errors    "[Range] delta is 0", "[Range] 3 to 0 in steps of 1 goes the wrong way"
 struct Range {
     static constexpr const char* name = "Range";
@@ -45,9 +46,9 @@ struct Range {
             if constexpr (std::is_integral_v<T>) return reject("[Range] ", std::int64_t{start}, " to ", std::int64_t{limit}, " in steps of ", std::int64_t{delta}, " goes the wrong way");
             else return reject("[Range] goes the wrong way");
         }
-        if constexpr (std::is_floating_point_v<T>) {
-            const T n = std::ceil(std::abs((limit - start) / delta));
-            if (!(n < T(most_elements))) return reject("[Range] has no end");
+        if constexpr (!std::is_integral_v<T>) {
+            const double n = std::ceil(std::abs(static_cast<double>((limit - start) / delta)));  // the quotient is rounded to T
+            if (!(n < double(most_elements))) return reject("[Range] has no end");
             return Dims{static_cast<std::int64_t>(n)};
         } else {
             const auto bits = [](T x) { return static_cast<std::uint64_t>(std::int64_t{x}); };
@@ -65,6 +66,8 @@ struct Range {
             case DType::int32: return count<std::int32_t>(in);
             case DType::int64: return count<std::int64_t>(in);
             case DType::float64: return count<double>(in);
+            case DType::half: return count<half>(in);
+            case DType::bfloat16: return count<bfloat16>(in);
             default: return count<float>(in);
         }
     }
@@ -76,7 +79,9 @@ struct Range {
             y[i] = at;
         }
     }
-    static auto gradient(auto, auto, auto, auto, auto, auto) { return std::tuple(no_gradient{}, no_gradient{}, no_gradient{}); }
+    template <class T> static auto gradient(const RunTime<Range>&, const Node<T>& g, const Node<T>& y, const Node<T>& start, const Node<T>&, const Node<T>& delta) {
+        return std::tuple(Node<T>(sum(g)), no_gradient{}, Node<T>(sum(Node<T>(g * ((y - start) / delta)))));
+    }
 };
 
 /// num numbers from start to stop, both included.

@@ -9,7 +9,7 @@ namespace tenon {
 ///
 /// Shapes    indices [..], depth [], on_value [], off_value [] -> [.., depth, ..]; the new axis is `axis` of the result
 /// Values    an index outside [0, depth) gives off_value everywhere
-/// Gradient  none
+/// Gradient  to on_value what arrives at its places, to off_value the rest; none to the indices
 struct OneHot {
     std::int64_t depth = 0, axis = -1;
     static constexpr const char* name = "OneHot";
@@ -42,7 +42,11 @@ struct OneHot {
         for (std::int64_t i = 0, n = x.size(); i < n; ++i)
             if (const auto at = index_at(*c.in[0], i); at >= 0 && at < depth) y[(i / inner * depth + at) * inner + i % inner] = c.input<T>(2)[0];
     }
-    static auto gradient(auto, auto, auto, auto, auto, auto) { return std::tuple(no_gradient{}, no_gradient{}, no_gradient{}); }
+    template <class T> static auto gradient(const RunTime<OneHot>& self, const Node<T>& g, const Node<T>&, const auto& indices, const Node<T>&, const Node<T>&) {
+        const Node<T> hot = make<T>(OneHot{0, self.op.axis}, {indices, self.at->inputs[1], make_const<T>(Tensor::scalar(T(1))), make_const<T>(Tensor::scalar(T(0)))});
+        const Node<T> on(sum(Node<T>(g * hot)));
+        return std::tuple(no_gradient{}, on, Node<T>(Node<T>(sum(g)) - on));
+    }
 };
 
 /// Where x is not zero, one row of axes per element, in C order.

@@ -1,4 +1,4 @@
-// All ops.
+// All ops but those of scatter.hpp, which only imported graphs contain.
 #pragma once
 #include "activation.hpp"
 #include "apply.hpp"
@@ -40,4 +40,5 @@
 #include "tile.hpp"
 #include "top_k.hpp"
 #include "transpose.hpp"
+#include "unique.hpp"
 #include "variable.hpp"

@@ -7,9 +7,11 @@
 #include "arithmetic.hpp"
 #include "cast.hpp"
 #include "compare.hpp"
+#include "gather.hpp"
 #include "scan.hpp"
 #include "select.hpp"
 #include "shape.hpp"
+#include "unique.hpp"
 #include "../tensor/reduce.hpp"
 
 namespace tenon {
@@ -126,7 +128,6 @@ template <class O, class T> Node<T> reduce_all(const Node<T>& x, bool keep_dims)
 
 /// Values    1 of nothing; integers wrap
 /// Gradient  g times the product of all others, exact where some are 0
-/// Errors    "[Prod] the gradient needs the axes or the rank of its operand", a GradientError
 struct Prod : Reduction<Prod> {
     static constexpr const char* name = "Prod";
     template <class Self = Prod> static constexpr auto params = members(const_input("reduction_indices", &Self::axes, 1), attr("keep_dims", &Self::keep_dims));
@@ -134,19 +135,8 @@ struct Prod : Reduction<Prod> {
     /// Axis by axis: the product of the others along it, then the same of the products along it.
     template <class T> static auto gradient(const RunTime<Prod>& self, const Node<T>& g, const Node<T>&, const Node<T>& x) {
         Node<T> d = detail::with_kept_axes(self, g, x), partial = x;
-        if (self.complete) {
-            for (const auto axis : self.op.axes) d = d * others(partial, axis), partial = along(partial, axis);
-        } else if (x.dims().ranked()) {
-            const auto rank = detail::integers(x.dims().rank);
-            const Output axes = make<std::int32_t>(FloorMod{}, {make<std::int32_t>(Add{}, {self.at->inputs[1], rank}), rank});
-            for (int axis = 0; axis < x.dims().rank; ++axis) {
-                const Node<bool> reduced = detail::reduce_all<Any>(make<std::int32_t>(Equal{}, {axes, detail::integers(axis)}), false);
-                d = d * select(reduced, others(partial, axis), 1);
-                partial = select(reduced, along(partial, axis), partial);
-            }
-        } else {
-            throw GradientError("[Prod] the gradient needs the axes or the rank of its operand");
-        }
+        if (!self.complete) return std::tuple(Node<T>(d * others_of_all(x, self.at->inputs[1])));
+        for (const auto axis : self.op.axes) d = d * others(partial, axis), partial = along(partial, axis);
         return std::tuple(d);
     }
 
@@ -159,6 +149,17 @@ private:
     /// What stands before an element times what stands behind it.
     template <class T> static Node<T> others(const Node<T>& x, std::int64_t axis) {
         return call(RunTime<Cumprod>{detail::scan<Cumprod>(axis, true, false)}, x) * call(RunTime<Cumprod>{detail::scan<Cumprod>(axis, true, true)}, x);
+    }
+    /// As TensorFlow does it: the axes are brought to the front and made one.
+    template <class T> static Node<T> others_of_all(const Node<T>& x, const Output& axes) {
+        using I = std::int32_t;
+        const auto rank = detail::rank_of(x);
+        const Output shape = shape_tensor(x), zero = detail::integers(0), gone = make<I>(FloorMod{}, {make<I>(Cast{}, {axes}), rank});
+        const Output list = make<I>(Reshape{}, {gone, detail::integers(Dims{-1})}), rest = make<I>(ListDiff{}, {range_of_rank(x), list}), order = make<I>(ConcatV2{}, {list, rest, zero});
+        const auto extent = [&](const Output& of) { return detail::reduce_all<Prod>(Node<I>(make<I>(GatherV2{}, {shape, of, zero})), false); };
+        const Node<T> moved = make<T>(Transpose{}, {x, order});
+        const Node<T> all = others(Node<T>(make<T>(Reshape{}, {moved, make<I>(Pack{}, {extent(list), extent(rest)})})), 0);
+        return make<T>(Transpose{}, {make<T>(Reshape{}, {all, shape_tensor(moved)}), make<I>(InvertPermutation{}, {order})});
     }
 };
 

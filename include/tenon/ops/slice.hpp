@@ -110,7 +110,7 @@ struct Pad : detail::Padded<Pad> {
 /// The same with any value instead of zero.
 ///
 /// Shapes    x [n0, ..], paddings [r, 2], value [] -> [before0 + n0 + after0, ..]
-/// Gradient  Slice; none to the value, as in TensorFlow
+/// Gradient  Slice; to the value what arrives around it
 struct PadV2 : detail::Padded<PadV2> {
     static constexpr const char* name = "PadV2";
     static constexpr int arity = 2;
@@ -120,7 +120,10 @@ struct PadV2 : detail::Padded<PadV2> {
         return padded(x);
     }
     template <class T> void compute(const Call& c) const { fill_around<T>(c.input<T>(0), c.output<T>(0), c.input<T>(2)[0]); }
-    template <class T> static auto gradient(const RunTime<PadV2>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>&) { return std::tuple(detail::unpadded(self, g, x), no_gradient{}); }
+    template <class T> static auto gradient(const RunTime<PadV2>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>&) {
+        const Node<T> inside = detail::unpadded(self, g, x);
+        return std::tuple(inside, Node<T>(Node<T>(sum(g)) - Node<T>(sum(inside))));
+    }
 };
 
 namespace detail {

@@ -8,32 +8,31 @@ namespace tenon {
 ///
 /// Shapes    indices [..] each, data [.., s] each, all with the same s -> [largest index + 1, s]
 /// Gradient  to each data what is at its indices, as in TensorFlow
-struct DynamicStitch {
-    static constexpr const char* name = "DynamicStitch";
+template <class O> struct Stitching {
     static constexpr bool variadic = true, moves = true;
     static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N", 2}};
     static constexpr bool needs(std::size_t i, std::size_t n) { return i < n / 2; }
     static constexpr DType input_type(std::size_t, DType) { return any_dtype; }
     template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         const std::size_t n = in.size() / 2;
-        if (in.size() % 2 || n == 0) return reject("[DynamicStitch] takes as many indices as data");
+        if (in.size() % 2 || n == 0) return reject("[", O::name, "] takes as many indices as data");
         std::int64_t largest = -1;
         Dims row = Dims::unranked();
         for (std::size_t k = 0; k < n; ++k) {
-            if (in[k].dtype != DType::int32) return reject("[DynamicStitch] indices are int32");
+            if (in[k].dtype != DType::int32) return reject("[", O::name, "] indices are int32");
             const Dims &index = in[k].dims, &data = in[n + k].dims;
             if (!in[k].data || !data.ranked()) return Dims::unranked();
-            if (data.rank < index.rank) return reject("[DynamicStitch] data ", data, " for indices ", index);
+            if (data.rank < index.rank) return reject("[", O::name, "] data ", data, " for indices ", index);
             Dims rest;
             for (int i = 0; i < data.rank; ++i) {
                 if (i >= index.rank) rest.push(data[i]);
-                else if (data[i] != index[i] && data[i] != dyn) return reject("[DynamicStitch] data ", data, " for indices ", index);
+                else if (data[i] != index[i] && data[i] != dyn) return reject("[", O::name, "] data ", data, " for indices ", index);
             }
-            if (row.ranked() && !compatible(row, rest)) return reject("[DynamicStitch] rows differ: ", row, " and ", rest);
+            if (row.ranked() && !compatible(row, rest)) return reject("[", O::name, "] rows differ: ", row, " and ", rest);
             row = rest;
             for (std::int64_t i = 0; i < index.size(); ++i) {
                 const auto at = index_at(in[k], i);
-                if (at < 0) return reject("[DynamicStitch] index ", at, " is negative");
+                if (at < 0) return reject("[", O::name, "] index ", at, " is negative");
                 largest = std::max(largest, at);
             }
         }
@@ -50,13 +49,16 @@ struct DynamicStitch {
         for (std::size_t k = 0; k < n; ++k)
             for (std::int64_t i = 0; i < c.in[k]->dims.size(); ++i) std::copy_n(c.input<T>(n + k).data + i * row, row, y.data + index_at(*c.in[k], i) * row);
     }
-    template <class T> static std::vector<Output> gradient(const RunTime<DynamicStitch>&, const Node<T>& g, const Node<T>&, const detail::Inputs<T>& x) {
+    template <class T> static std::vector<Output> gradient(const RunTime<O>&, const Node<T>& g, const Node<T>&, const detail::Inputs<T>& x) {
         const std::size_t n = x.size() / 2;
         std::vector<Output> all(n);
         for (std::size_t k = 0; k < n; ++k) all.push_back(with_extents(make<T>(GatherV2{}, {g, x.x[k], detail::integers(0)}), x.x[n + k].dims()));
         return all;
     }
 };
+struct DynamicStitch : Stitching<DynamicStitch> { static constexpr const char* name = "DynamicStitch"; };
+/// The same; TensorFlow does not say which of equal indices wins.
+struct ParallelDynamicStitch : Stitching<ParallelDynamicStitch> { static constexpr const char* name = "ParallelDynamicStitch"; };
 
 /// Rows of x dealt out by number, in order.
 ///

@@ -2,6 +2,7 @@
 #pragma once
 #include "select.hpp"
 #include "broadcasting.hpp"
+#include "strided_slice.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -59,13 +60,13 @@ struct TopKV2 {
             }
         }
     }
-    template <class T> static auto gradient(const RunTime<TopKV2>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
+    template <class T> static auto gradient(const RunTime<TopKV2>&, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
         using Index = std::int32_t;
-        const auto size = [](const Node<T>& of) { return make_operation(table_of<Size, T>(), std::make_shared<Size>(), {of}); };
+        StridedSlice last_of;  // shape[-1]
+        last_of.end_mask = last_of.shrink_axis_mask = 1;
         const auto as_index = [](const Output& o) { return o.dtype() == DType::int32 ? o : Output(make<Index>(Cast{}, {o})); };
         const bool known = x.dims().ranked() && x.dims()[-1] != dyn;
-        const Output n = known ? detail::integers(x.dims()[-1])
-                               : make<Index>(FloorDiv{}, {make<Index>(Mul{}, {size(x), as_index(self.at->inputs[1])}), make<Index>(Maximum{}, {size(y), detail::integers(1)})});
+        const Output n = known ? detail::integers(x.dims()[-1]) : Output(make<Index>(last_of, {shape_tensor(x), detail::integers(Dims{-1}), detail::integers(Dims{0}), detail::integers(Dims{1})}));
         const auto last = [](const Output& of) { return std::vector<Output>{of, detail::integers(-1)}; };
         const Output all = make<Index>(Range{}, {detail::integers(0), n, detail::integers(1)});
         const Output here = make<Index>(Equal{}, {make<Index>(ExpandDims{}, last(as_index(y.output(1)))), all});

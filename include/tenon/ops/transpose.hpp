@@ -1,7 +1,8 @@
 // Axes in another order.
 #pragma once
-#include "../expr/node.hpp"
 #include "../tensor/strided.hpp"
+#include "arithmetic.hpp"
+#include "shape.hpp"
 
 namespace tenon {
 
@@ -68,8 +69,19 @@ struct Transpose {
     template <class T> void compute(const Call& c) const { static_cast<const StridedCopy*>(c.prepared)->run(c.input<T>(0).data, c.output<T>(0).data); }
     template <class T> static auto gradient(const RunTime<Transpose>& self, const Node<T>& g, const Node<T>&, const Node<T>&) {
         const Output& perm = self.at->inputs[1];
-        const Output inverse = perm.dtype() == DType::int64 ? Output(make<std::int64_t>(InvertPermutation{}, {perm})) : Output(make<std::int32_t>(InvertPermutation{}, {perm}));
-        return std::tuple(make<T>(Transpose{}, {g, inverse}));
+        if (self.complete) {
+            Dims back = self.op.perm;
+            for (int i = 0; i < back.rank; ++i) back[axis(self.op.perm[i], back.rank)] = i;
+            return std::tuple(call(RunTime<Transpose>{Transpose{back}}, g));
+        }
+        return std::tuple(make<T>(Transpose{}, {g, perm.dtype() == DType::int64 ? inverse<std::int64_t>(perm) : inverse<std::int32_t>(perm)}));
+    }
+
+private:
+    /// InvertPermutation takes no axes from the end.
+    template <class I> static Output inverse(const Output& perm) {
+        const Output rank = make_operation(table_of<Size, I>(), detail::shared_op(Size{dtype_of<I>}), {perm});
+        return make<I>(InvertPermutation{}, {make<I>(FloorMod{}, {perm, rank})});
     }
 };
 
