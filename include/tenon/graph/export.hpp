@@ -2,6 +2,7 @@
 // included.
 #pragma once
 #include "import.hpp"
+#include "update_order.hpp"
 
 namespace tenon {
 
@@ -71,7 +72,11 @@ inline proto::NodeDef node_def(const Operation& o) {
 /// Every operation of the graph, inputs first.
 inline proto::GraphDef export_graph(const Graph& graph) {
     proto::GraphDef def;
-    for (const auto& o : graph.operations()) def.node.push_back(node_def(*o));
+    const detail::UpdateOrder<> order(graph);
+    for (std::size_t i = 0; i < graph.operations().size(); ++i) {
+        auto& node = def.node.emplace_back(node_def(*graph.operations()[i]));
+        order.each_reader(i, [&](const Operation& reader) { node.input.push_back("^" + reader.name); });
+    }
     def.versions.emplace().producer = 134;  // TensorFlow 1.15: a scalar placeholder is a scalar
     if (const auto* file = static_cast<const Imported*>(graph.origin().get())) {
         def.library = file->meta.graph_def->library;
