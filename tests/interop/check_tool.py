@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from tenon_side import tenon
 from tensorflow_side import Model, difference, load_json, read_meta, tensors_of
 
 GOLDEN = ["blog_op_to_restore/my_test_model-1000", "mlp_ref/mlp-5", "mlp_resource/mlp-5", "shards/model-7", "slices_ref/part", "savers/all", "batch_norm_resource/bn-4", "control_flow_v1/cf", "lstm_dynamic/rnn-3"]
@@ -13,11 +14,6 @@ GOLDEN = ["blog_op_to_restore/my_test_model-1000", "mlp_ref/mlp-5", "mlp_resourc
 
 def model_folders(setting):
     return [(p.parent, load_json(p)) for p in sorted(setting.data.glob("models/*/case.json"))]
-
-
-def tenon(setting, *arguments):
-    """Its stdout; what is wrong as the second of the pair."""
-    return setting.program("tools/tenon", *arguments, cwd=setting.scratch())
 
 
 def arrays(option, tensors, folder):

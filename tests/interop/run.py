@@ -27,7 +27,7 @@ class Setting:
     def program(self, path, *arguments, cwd):
         """Runs a program of the build folder; what it printed, or what is wrong as the second of the pair."""
         done = subprocess.run([str(self.build / path), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        return done.stdout, [] if done.returncode == 0 else [f"{path} ended with {done.returncode}: {done.stderr.strip()[-500:]}"]
+        return done.stdout, [] if done.returncode == 0 else [f"{path} ended with {done.returncode}: {done.stderr.strip()[:2000]}"]
 
 
 def main():

@@ -10,17 +10,22 @@ tf.disable_v2_behavior()
 tf.logging.set_verbosity(tf.logging.ERROR)
 
 
+def is_json(path):
+    with open(path, "rb") as f:
+        return f.read(64).lstrip()[:1] == b"{"
+
+
 def read_meta(path):
     """A .meta file, JSON or binary, as MetaGraphDef."""
     with open(path, "rb") as f:
         data = f.read()
-    if data.lstrip()[:1] == b"{":
+    if is_json(path):
         return json_format.Parse(data.decode(), meta_graph_pb2.MetaGraphDef())
     return meta_graph_pb2.MetaGraphDef.FromString(data)
 
 
 class Model:
-    """`with Model(prefix) as m`: the graph imported, the checkpoint restored. m.run(fetches, feeds) goes by names."""
+    """`with Model(prefix) as m`: the graph imported, from its path if it is binary, and the checkpoint restored. m.run(fetches, feeds) goes by names."""
 
     def __init__(self, prefix, meta=None):
         self.prefix, self.meta = str(prefix), str(meta or f"{prefix}.meta")
@@ -28,8 +33,8 @@ class Model:
     def __enter__(self):
         self.graph = tf.Graph()
         with self.graph.as_default():
-            self.saver = tf.train.import_meta_graph(read_meta(self.meta))
-            config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+            self.saver = tf.train.import_meta_graph(read_meta(self.meta) if is_json(self.meta) else self.meta)
+            config = tf.ConfigProto(allow_soft_placement=True, intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
             config.graph_options.optimizer_options.opt_level = -1
             config.graph_options.rewrite_options.disable_meta_optimizer = True
             self.session = tf.Session(config=config)
@@ -41,6 +46,11 @@ class Model:
 
     def run(self, fetches, feeds=None):
         return self.session.run(fetches, feeds or {})
+
+    def save(self, prefix):
+        """As the graph's own saver does, with the graph."""
+        with self.graph.as_default():
+            self.saver.save(self.session, str(prefix))
 
     def variables_restored(self):
         """Key -> value of the variables that the graph's own restore op, which saver_def names, has set."""
@@ -67,6 +77,12 @@ def tensors_of(prefix, without=()):
     with tf.Graph().as_default(), tf.Session() as session:
         values = session.run(tf.raw_ops.RestoreV2(prefix=str(prefix), tensor_names=keys, shape_and_slices=[""] * len(keys), dtypes=[dtypes[k] for k in keys])) if keys else []
     return dict(zip(keys, values))
+
+
+def read_by_reader(prefix):
+    """Key -> value of what tf.train.load_checkpoint finds, which has no strings."""
+    reader = tf.train.load_checkpoint(str(prefix))
+    return {key: reader.get_tensor(key) for key, dtype in reader.get_variable_to_dtype_map().items() if dtype != tf.string}
 
 
 def expected(tensor):
