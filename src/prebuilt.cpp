@@ -5,6 +5,8 @@
 #include <tenon/checkpoint/every_op.hpp>
 #include <tenon/checkpoint/import_meta_graph.hpp>
 #include <tenon/checkpoint/importing.hpp>
+#include <tenon/grad/gradients.hpp>
+#include <tenon/tensor/print.hpp>
 
 namespace tenon {
 
@@ -19,6 +21,19 @@ ImportedModel import_meta_graph(const std::string& path) { return detail::import
 Graph import_graph_def(const std::string& path) { return detail::import_graph_def(path, builtin_ops()); }
 ImportedModel import_saved_model(const std::string& directory, const std::vector<std::string>& tags) { return detail::import_saved_model(directory, tags, builtin_ops()); }
 void initialize(Session& session, const Graph& graph, const std::vector<std::string>& variables) { detail::initialize(session, graph, variables); }
+
+template std::vector<Result> infer_results<void>(const OpTable&, const std::shared_ptr<const void>&, std::span<const Ref>, const std::string&, bool);
+template Output make_operation<void>(const OpTable&, std::shared_ptr<const void>, std::vector<Output>, std::string);
+template std::vector<std::shared_ptr<Operation>> topological<void>(std::span<const Output>);
+template void Graph::add<void>(std::vector<Output>);
+template std::shared_ptr<Operation> Graph::get_operation_by_name<void>(std::string_view) const;
+template Output Graph::get_tensor_by_name<0>(std::string_view) const;
+template std::vector<Tensor> Session::run_all<void>(const std::vector<Output>&, std::vector<Feed>);
+template Callable Session::make_callable<0>(const std::vector<Output>&, std::vector<Feed>);
+template std::vector<Output> gradients<void>(std::span<const Output>, std::span<const Output>, std::span<const Output>);
+template Output detail::make_variable<void>(const OpTable&, const OpTable&, const OpTable&, const OpTable&, const std::string&, const Dims&, Output, bool);
+template Output variable_of<void>(const Output&);
+template std::string to_string<void>(const Tensor&);
 
 template std::optional<CheckpointState> get_checkpoint_state<void>(const std::string&, const std::string&);
 template std::optional<std::string> latest_checkpoint<void>(const std::string&, const std::string&);

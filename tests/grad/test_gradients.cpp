@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
+
 using namespace tenon;
 
 namespace {
@@ -30,6 +32,35 @@ struct Blind : Unary<Blind> {
 };
 
 }  // namespace
+
+TEST_CASE("value and gradient of a reduced statement are one pass") {
+    Variable<double, Shape<7, 300>> a{"a", random_normal({.seed = 1})};
+    Variable<double, Shape<300>> b{"b", random_normal({.seed = 2})};
+    const auto one_pass = [&](const auto& loss) {
+        const auto [da, db] = gradients(loss, a, b);
+        CHECK(kernels(loss, da, db) == 1);
+        CHECK(kernels(loss) == 1);
+        CHECK(kernels(da, db) == 1);
+        Session s;
+        const auto together = s.run_all({loss, da, db});
+        CHECK(together[0].item<double>() == s.run_all({loss})[0].item<double>());
+        const auto apart = s.run_all({da, db});
+        for (std::size_t k = 0; k < 2; ++k) CHECK(std::memcmp(together[k + 1].raw(), apart[k].raw(), apart[k].bytes()) == 0);
+    };
+    one_pass(mean(tanh(a * b)));
+    one_pass(sum(exp(a - b)));
+    one_pass(mean(square(a - b) * sigmoid(a)));
+    Fed<Shape<5, 4>> x(3);
+    Fed<Shape<4>> w(4);
+    CHECK(check(mean(tanh(x * w)), x, w) == "");
+    CHECK(check(square(sum(exp(x * w))), x, w) == "");  // the adjoint waits for the value: two passes
+    CHECK(check(sum(exp(x * w)) * mean(square(x)), x, w) == "");
+    const auto loss = mean(square(a * b));
+    const auto [da] = gradients(loss, a);
+    const auto [dda] = gradients(sum(square(da)), a);
+    CHECK(kernels(loss, da) == 1);
+    CHECK(Session().run(dda).size() == 2100);
+}
 
 TEST_CASE("a statement's gradient sums over what was broadcast, whatever is broadcast") {
     const auto with = [](auto shape, Dims dims = decltype(shape)::dims) {

@@ -70,28 +70,7 @@ public:
 
     /// Takes in everything that `roots` reach and that is not here yet. Variables that a program made bring "NAME/Assign",
     /// which gives them their initial value, and "init" runs these for all of them.
-    template <class = void> void add(std::vector<Output> roots) {
-        Parts& p = *parts_;
-        const auto from = p.operations.size();
-        add_operations(roots);
-        std::vector<std::shared_ptr<Operation>> assigned;
-        const OpTable* no_op = nullptr;
-        for (auto i = from; i < p.operations.size(); ++i) {
-            const auto o = p.operations[i];
-            if (!o->table->is_state || !o->state || !o->state->initial) continue;
-            no_op = o->state->no_op;
-            const OpTable& assign = *o->state->assign;
-            const Output made = make_operation(assign, assign.clone(nullptr), {{o, 0}, o->state->initial}, o->name + "/Assign");
-            add_operations({&made, 1});
-            assigned.push_back(made.operation);
-        }
-        if (no_op) {
-            const Output init = make_operation(*no_op, no_op->clone(nullptr), {}, "init");
-            init.operation->controls = std::move(assigned);
-            add_operations({&init, 1});
-        }
-        for (auto& r : roots) p.roots.push_back(std::move(r));
-    }
+    template <class Lazy = void> void add(std::vector<Output> roots);
     /// For importers, whose operations have their names; `operations` inputs first.
     template <class = void> static Graph of_named(std::vector<std::shared_ptr<Operation>> operations, std::shared_ptr<const void> origin) {
         Graph g;
@@ -107,28 +86,9 @@ public:
     const std::shared_ptr<const void>& origin() const { return parts_->origin; }
     template <class = void> bool contains(std::string_view name) const { return find(name) != HashIndex::none; }
 
-    template <class = void> std::shared_ptr<Operation> get_operation_by_name(std::string_view name) const {
-        const int at = find(name);
-        if (at == HashIndex::none) throw NameError("[Graph] no operation named '" + std::string(name) + "'" + nearest(name));
-        return parts_->operations[static_cast<std::size_t>(at)];
-    }
+    template <class Lazy = void> std::shared_ptr<Operation> get_operation_by_name(std::string_view name) const;
     /// The tensor "op:1"; "op" is "op:0", or the operation itself if it has no outputs.
-    template <int = 0> Output get_tensor_by_name(std::string_view name) const {
-        const auto colon = name.rfind(':');
-        int index = 0;
-        if (colon != std::string_view::npos) {
-            if (colon + 1 == name.size() || name.size() - colon > 6) throw NameError("[Graph] '" + std::string(name) + "' is not the name of a tensor: want 'operation:number'");
-            for (const char c : name.substr(colon + 1)) {
-                if (c < '0' || c > '9') throw NameError("[Graph] '" + std::string(name) + "' is not the name of a tensor: want 'operation:number'");
-                index = 10 * index + (c - '0');
-            }
-        }
-        auto o = get_operation_by_name(name.substr(0, colon));
-        const auto outputs = o->results.size();
-        if (static_cast<std::size_t>(index) >= outputs && (outputs || colon != std::string_view::npos))
-            throw NameError("[Graph] no tensor '" + std::string(name) + "': " + describe(*o) + " has " + std::to_string(outputs) + " outputs");
-        return {std::move(o), index};
-    }
+    template <int lazy = 0> Output get_tensor_by_name(std::string_view name) const;
     /// The same as a typed handle; dtype and what is known of the shape are checked here.
     ///
     ///     auto fc7 = graph.get_tensor_by_name<float, Shape<dyn, 4096>>("fc7:0");
@@ -194,5 +154,55 @@ private:
         return text;
     }
 };
+
+template <class Lazy> void Graph::add(std::vector<Output> roots) {
+    Parts& p = *parts_;
+    const auto from = p.operations.size();
+    add_operations(roots);
+    std::vector<std::shared_ptr<Operation>> assigned;
+    const OpTable* no_op = nullptr;
+    for (auto i = from; i < p.operations.size(); ++i) {
+        const auto o = p.operations[i];
+        if (!o->table->is_state || !o->state || !o->state->initial) continue;
+        no_op = o->state->no_op;
+        const OpTable& assign = *o->state->assign;
+        const Output made = make_operation(assign, assign.clone(nullptr), {{o, 0}, o->state->initial}, o->name + "/Assign");
+        add_operations({&made, 1});
+        assigned.push_back(made.operation);
+    }
+    if (no_op) {
+        const Output init = make_operation(*no_op, no_op->clone(nullptr), {}, "init");
+        init.operation->controls = std::move(assigned);
+        add_operations({&init, 1});
+    }
+    for (auto& r : roots) p.roots.push_back(std::move(r));
+}
+template <class Lazy> std::shared_ptr<Operation> Graph::get_operation_by_name(std::string_view name) const {
+    const int at = find(name);
+    if (at == HashIndex::none) throw NameError("[Graph] no operation named '" + std::string(name) + "'" + nearest(name));
+    return parts_->operations[static_cast<std::size_t>(at)];
+}
+template <int lazy> Output Graph::get_tensor_by_name(std::string_view name) const {
+    const auto colon = name.rfind(':');
+    int index = 0;
+    if (colon != std::string_view::npos) {
+        if (colon + 1 == name.size() || name.size() - colon > 6) throw NameError("[Graph] '" + std::string(name) + "' is not the name of a tensor: want 'operation:number'");
+        for (const char c : name.substr(colon + 1)) {
+            if (c < '0' || c > '9') throw NameError("[Graph] '" + std::string(name) + "' is not the name of a tensor: want 'operation:number'");
+            index = 10 * index + (c - '0');
+        }
+    }
+    auto o = get_operation_by_name(name.substr(0, colon));
+    const auto outputs = o->results.size();
+    if (static_cast<std::size_t>(index) >= outputs && (outputs || colon != std::string_view::npos))
+        throw NameError("[Graph] no tensor '" + std::string(name) + "': " + describe(*o) + " has " + std::to_string(outputs) + " outputs");
+    return {std::move(o), index};
+}
+#ifdef TENON_PREBUILT
+extern template std::vector<std::shared_ptr<Operation>> topological<void>(std::span<const Output>);
+extern template void Graph::add<void>(std::vector<Output>);
+extern template std::shared_ptr<Operation> Graph::get_operation_by_name<void>(std::string_view) const;
+extern template Output Graph::get_tensor_by_name<0>(std::string_view) const;
+#endif
 
 }  // namespace tenon

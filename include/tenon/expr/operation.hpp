@@ -119,12 +119,14 @@ struct OpTable {
 struct Group {
     Kernel run = nullptr;
     std::shared_ptr<const void> (*prepare)(const void* group, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
-    bool reduces = false;      ///< the extents it walks over are those of its operands, broadcast
+    bool reduces = false;      ///< a total and no more: the extents it walks over are those of its operands, broadcast
     bool elementwise = false;  ///< the result may lie where an input of its extents lay
     std::vector<Output> inputs{};
     std::vector<const Operation*> inner{};  ///< stood for, roots excepted; the roots own them
     std::vector<std::uint32_t> reads{};     ///< per output: bit i if it needs inputs[i]
     std::vector<int> target{};              ///< backward only: which output the leaf at each position adds to
+    int total = -1;                         ///< the output that is the sum of the statement's elements, or their mean
+    bool mean = false;
     // What a forward group knows about its own derivative.
     Kernel backward = nullptr;
     std::span<const std::uint32_t> position_reads{};  ///< of the contribution to the leaf at each position
@@ -286,5 +288,10 @@ template <class = void> [[gnu::noinline]] Output make_operation(const OpTable& t
     o->results = infer_results(table, o->op, in, named ? o->name : std::string(), true);
     return {std::move(o), 0};
 }
+
+#ifdef TENON_PREBUILT
+extern template std::vector<Result> infer_results<void>(const OpTable&, const std::shared_ptr<const void>&, std::span<const Ref>, const std::string&, bool);
+extern template Output make_operation<void>(const OpTable&, std::shared_ptr<const void>, std::vector<Output>, std::string);
+#endif
 
 }  // namespace tenon

@@ -165,9 +165,11 @@ template <class T, class Pattern> struct Statement {
         return tree.back(lazy<g_bit>(map(g, sink.n)), lazy<y_bit>(map(y, sink.n)), sink);
     }
     using reads = decltype(back(std::declval<Root&>(), nullptr, nullptr, std::declval<Sink<T>&>()));
+    static auto back_anew(Root& tree, const T* g, Sink<T>& sink) { return tree.back(lazy<g_bit>(map(g, sink.n)), tree.value(), sink); }
+    using reads_anew = decltype(back_anew(std::declval<Root&>(), nullptr, std::declval<Sink<T>&>()));
 
     /// The sum of all elements, or their mean, without storing them.
-    template <bool mean> static void reduce(const Call& c) {
+    static void reduce(const Call& c) {
         const auto& layouts = *static_cast<const Layouts*>(c.prepared);
         std::array<Reader<T>, leaves> in;
         for (std::size_t k = 0; k < leaves; ++k) in[k].open(*c.in[k], layouts.each[k], layouts.cuts);
@@ -177,14 +179,18 @@ template <class T, class Pattern> struct Statement {
             tree.load(in.data(), i, n);
             sum += tree.forward().value.sum();
         });
-        static_cast<T*>(c.out[0]->data)[0] = mean ? sum / static_cast<T>(layouts.cuts.size()) : sum;
+        static_cast<T*>(c.out[0]->data)[0] = as<Group>(c.op).mean ? sum / static_cast<T>(layouts.cuts.size()) : sum;
     }
 
-    /// in: leaves, g, y, without memory where nobody reads them; out: one per distinct leaf, likewise.
-    static void backward(const Call& c) {
+    /// in: leaves, g, y, without memory where nobody reads them; out: one per distinct leaf, likewise. `anew`, of a statement that is reduced:
+    /// y was not stored, so it is computed again, and one output may be the total of its elements: value and gradient in one pass.
+    template <bool anew> static void backward(const Call& c) {
         const auto& layouts = *static_cast<const BackwardLayouts*>(c.prepared);
-        const int* target = static_cast<const Group*>(c.op)->target.data();
+        const Group& group = as<Group>(c.op);
+        const int* target = group.target.data();
         const Ref& y = *c.in[leaves + 1];
+        T* const total = group.total < 0 ? nullptr : static_cast<T*>(c.out[static_cast<std::size_t>(group.total)]->data);
+        T sum = 0;
         std::array<Reader<T>, leaves + 1> in;
         std::array<Writer<T>, leaves> out;
         Sink<T> sink{out, target};
@@ -193,16 +199,22 @@ template <class T, class Pattern> struct Statement {
             in[p].open(*c.in[p], layouts.in.each[p], layouts.in.cuts);
             if (c.in[p]->data) present |= 1u << p;
         }
-        for (std::size_t o = 0; o < c.out.size(); ++o) out[o].open(*c.out[o], layouts.out[o]);
+        for (std::size_t o = 0; o < c.out.size(); ++o) if (static_cast<int>(o) != group.total) out[o].open(*c.out[o], layouts.out[o]);
         for (int p = 0; p < leaves; ++p)
             if (target[p] >= 0 && out[static_cast<std::size_t>(target[p])]) sink.wanted |= 1u << p;
         Root tree;
         layouts.in.cuts.each([&](std::int64_t i, std::int64_t n) {
             sink.touched = 0, sink.i = i, sink.n = n;
             tree.load(in.data(), i, n);
-            tree.template prepare<true>(present);
-            back(tree, in[leaves].at(i, n), static_cast<const T*>(y.data) + (y.data ? i : 0), sink);
+            tree.template prepare<!anew>(present);
+            if constexpr (anew) {
+                if (total) sum += tree.value().value.sum();
+                if (sink.wanted) back_anew(tree, in[leaves].at(i, n), sink);
+            } else {
+                back(tree, in[leaves].at(i, n), static_cast<const T*>(y.data) + (y.data ? i : 0), sink);
+            }
         });
+        if (total) *total = group.mean ? sum / static_cast<T>(layouts.in.cuts.size()) : sum;
     }
 };
 
@@ -221,30 +233,36 @@ template <auto op, class... In> inline constexpr bool is_one_op<Tree<op, In...>>
 
 }  // namespace detail
 
-/// Makes the statement's operations, once, and hangs its compiled kernels on the last of them.
-template <class T, class Pattern> const Output& materialise(const Pending<T, Pattern>& e) {
-    using S = detail::Statement<T, Pattern>;
+namespace detail {
+/// `reduced`: by an op that follows, and so not stored.
+template <bool reduced, class T, class Pattern> const Output& materialise_as(const Pending<T, Pattern>& e) {
+    using S = Statement<T, Pattern>;
     if (e.made->operation) return *e.made;
-    detail::Emitter emitter{e.leaves.data()};
+    Emitter emitter{e.leaves.data()};
     *e.made = emitter.template emit<T>(Pattern{});
-    if constexpr (!detail::is_one_op<Pattern>) {  // one op alone gains nothing from being compiled again
+    if constexpr (!is_one_op<Pattern> || reduced) {  // one op alone gains nothing from being compiled again
         static_assert(S::leaves < 31, "tenon: name a part of this statement; it has more than 30 operands");
         emitter.made.pop_back();
-        Group g{.run = &S::forward, .prepare = &detail::prepare_elementwise, .elementwise = true, .inputs = e.leaves, .inner = std::move(emitter.made)};
+        Group g{.run = &S::forward, .prepare = &prepare_elementwise, .elementwise = true, .inputs = e.leaves, .inner = std::move(emitter.made)};
         g.reads.push_back((1u << S::leaves) - 1);
-        g.backward = &S::backward;
-        g.position_reads = S::reads::positions;
+        g.backward = &S::template backward<reduced>;
+        if constexpr (reduced) g.position_reads = S::reads_anew::positions;
+        else g.position_reads = S::reads::positions;
         e.made->operation->group = std::make_shared<Group>(std::move(g));
     }
     return *e.made;
 }
+}  // namespace detail
+
+/// Makes the statement's operations, once, and hangs its compiled kernels on the last of them.
+template <class T, class Pattern> const Output& materialise(const Pending<T, Pattern>& e) { return detail::materialise_as<false>(e); }
 
 namespace detail {
 /// A full reduction of a statement: the reduction's own operation, and a compiled kernel for both in one pass.
 template <class O, class T, class P> Output reduce_statement(Pending<T, P>&& e, std::shared_ptr<const void> op, bool mean) {
-    const Output whole = materialise(e);
+    const Output whole = materialise_as<true>(e);
     const Output y = apply(table_of<O, T>(), std::move(op), {whole});
-    Group g{.run = mean ? &Statement<T, P>::template reduce<true> : &Statement<T, P>::template reduce<false>, .prepare = &prepare_reduction, .reduces = true, .inputs = std::move(e.leaves)};
+    Group g{.run = &Statement<T, P>::reduce, .prepare = &prepare_reduction, .reduces = true, .inputs = std::move(e.leaves), .total = 0, .mean = mean};
     if (whole.operation->group) g.inner = whole.operation->group->inner;
     g.inner.push_back(whole.operation.get());
     g.reads.push_back((1u << leaves_of<P>) - 1);

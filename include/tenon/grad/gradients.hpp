@@ -190,7 +190,33 @@ private:
             if (const int t = backward->target[p]; t >= 0) backward->reads[z(t)] |= forward.position_reads[p];
         }
         backward->inner = between(roots, backward->inputs);
+        if (const auto total = total_of(y, g); total && !roots.empty()) {  // one pass for value and gradient
+            const Group& reduction = *total->group;
+            backward->mean = reduction.mean;
+            backward->inner.insert(backward->inner.end(), reduction.inner.begin(), reduction.inner.end());
+            backward->total = total->group_output = static_cast<int>(backward->reads.size());
+            backward->reads.push_back(reduction.reads[0]);
+            roots.push_back({total, 0});
+        }
         for (const Output& r : roots) r.operation->group = backward;
+    }
+    /// The sum or mean of the statement `y`, if its kernel can come along with the backward kernel: the adjoint `g` does not wait for it.
+    std::shared_ptr<Operation> total_of(const Output& y, const Output& g) const {
+        std::shared_ptr<Operation> found;
+        for (const int user : users_[z(number_.find(y.operation.get()))])
+            if (const auto& o = order_[z(user)]; o->group && o->group->reduces && o->group->inner.back() == y.operation.get()) found = o;
+        if (!found) return {};
+        HashIndex seen;
+        std::vector<const Operation*> todo{g.operation.get()};
+        while (!todo.empty()) {
+            const Operation* o = todo.back();
+            todo.pop_back();
+            if (o == found.get()) return {};
+            if (!seen.insert(o) || (!o->results.empty() && o->results[0].known)) continue;
+            for (const Output& i : o->inputs) todo.push_back(i.operation.get());
+            for (const auto& c : o->controls) todo.push_back(c.get());
+        }
+        return found;
     }
     /// What `roots` are computed from, down to `inputs`, both excepted.
     static std::vector<const Operation*> between(const std::vector<Output>& roots, const std::vector<Output>& inputs) {
@@ -242,5 +268,9 @@ template <GraphOperand Y> std::vector<Output> gradients(const Y& y, const std::v
     if (!compatible(seeds[0].dims(), of[0].dims())) throw ShapeError("[gradients] grad_y is " + to_string(seeds[0].dims()) + " for y " + to_string(of[0].dims()));
     return gradients(of, seeds, wrt);
 }
+
+#ifdef TENON_PREBUILT
+extern template std::vector<Output> gradients<void>(std::span<const Output>, std::span<const Output>, std::span<const Output>);
+#endif
 
 }  // namespace tenon

@@ -122,8 +122,8 @@ private:
             while (!stack.empty()) {
                 auto& [o, edge] = stack.back();
                 const std::size_t data = o->inputs.size(), before = data + o->controls.size(), all = before + (o->group ? o->group->inputs.size() : 0);
+                if (edge == before) add(o);  // what its group reads may follow: it may depend on the extents of `o`
                 if (edge == all) {
-                    add(o);
                     stack.pop_back();
                     continue;
                 }

@@ -86,18 +86,9 @@ public:
     /// A fetch by name: "w1:0", or an operation to run.
     template <class... F> Tensor run(std::string_view name, const F&... feeds) { return run_all({graph_.get_tensor_by_name(name)}, {resolve(feeds)...})[0]; }
     /// All of `fetches` in one run; an operation without outputs gives an empty Tensor.
-    template <class = void> std::vector<Tensor> run_all(const std::vector<Output>& fetches, std::vector<Feed> feeds = {}) {
-        const auto plan = plan_for(fetches, feeds);
-        plan->run(feeds);
-        std::vector<Tensor> values;
-        for (std::size_t i = 0; i < fetches.size(); ++i) values.push_back(fetches[i].operation->results.empty() ? Tensor() : plan->fetch(i));
-        return values;
-    }
+    template <class Lazy = void> std::vector<Tensor> run_all(const std::vector<Output>& fetches, std::vector<Feed> feeds = {});
     template <class... F> Callable make_callable(const std::vector<Output>& fetches, const F&... feeds) { return make_callable(fetches, std::vector<Feed>{resolve(feeds)...}); }
-    template <int = 0> Callable make_callable(const std::vector<Output>& fetches, std::vector<Feed> feeds) {
-        auto plan = plan_for(fetches, feeds);
-        return {std::move(plan), std::move(feeds)};
-    }
+    template <int lazy = 0> Callable make_callable(const std::vector<Output>& fetches, std::vector<Feed> feeds);
     template <class = void> Feed resolve(const Feed& f) const { return f; }
     template <class = void> Feed resolve(const NamedFeed& f) const { return {graph_.get_tensor_by_name(f.name), f.value}; }
 
@@ -148,5 +139,22 @@ private:
         }
     }
 };
+
+// Apart from the class, so that the static library can have them instead: a function inside it is compiled by every program that calls it.
+template <class Lazy> std::vector<Tensor> Session::run_all(const std::vector<Output>& fetches, std::vector<Feed> feeds) {
+    const auto plan = plan_for(fetches, feeds);
+    plan->run(feeds);
+    std::vector<Tensor> values;
+    for (std::size_t i = 0; i < fetches.size(); ++i) values.push_back(fetches[i].operation->results.empty() ? Tensor() : plan->fetch(i));
+    return values;
+}
+template <int lazy> Callable Session::make_callable(const std::vector<Output>& fetches, std::vector<Feed> feeds) {
+    auto plan = plan_for(fetches, feeds);
+    return {std::move(plan), std::move(feeds)};
+}
+#ifdef TENON_PREBUILT
+extern template std::vector<Tensor> Session::run_all<void>(const std::vector<Output>&, std::vector<Feed>);
+extern template Callable Session::make_callable<0>(const std::vector<Output>&, std::vector<Feed>);
+#endif
 
 }  // namespace tenon

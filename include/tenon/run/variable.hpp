@@ -58,4 +58,9 @@ template <class T, class S = Shape<>> struct Variable : Node<T, S> {
     void assign(const Tensor& t) const { value().assign(t); }
 };
 
+#ifdef TENON_PREBUILT
+extern template Output detail::make_variable<void>(const OpTable&, const OpTable&, const OpTable&, const OpTable&, const std::string&, const Dims&, Output, bool);
+extern template Output variable_of<void>(const Output&);
+#endif
+
 }  // namespace tenon

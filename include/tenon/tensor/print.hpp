@@ -185,4 +185,8 @@ template <class Traits> std::basic_ostream<char, Traits>& operator<<(std::basic_
     return out.write(s.data(), static_cast<std::streamsize>(s.size()));
 }
 
+#ifdef TENON_PREBUILT
+extern template std::string to_string<void>(const Tensor&);
+#endif
+
 }  // namespace tenon
