@@ -43,7 +43,7 @@ TEST_CASE("value and gradient of a reduced statement are one pass") {
         CHECK(kernels(da, db) == 1);
         Session s;
         const auto together = s.run_all({loss, da, db});
-        CHECK(together[0].item<double>() == s.run_all({loss})[0].item<double>());
+        CHECK(together[0].template item<double>() == s.run_all({loss})[0].template item<double>());
         const auto apart = s.run_all({da, db});
         for (std::size_t k = 0; k < 2; ++k) CHECK(std::memcmp(together[k + 1].raw(), apart[k].raw(), apart[k].bytes()) == 0);
     };
@@ -137,14 +137,14 @@ TEST_CASE("a typed statement gives the numbers of its operations run one by one"
     for (int i = 0; i < 64 * 30; ++i) CHECK(fused_y.data<double>()[i] == doctest::Approx(apart[2].data<double>()[i]).epsilon(1e-13));
 }
 
-TEST_CASE("a reduced statement is one kernel, and its gradient another") {
+TEST_CASE("a reduced statement is one kernel, alone and with its gradient") {
     Variable<double, Shape<40, 30>> x{"x", random_normal({.seed = 1})};
     Variable<double, Shape<30>> b{"b", random_normal({.seed = 2})};
     auto loss = sum(exp(x * b) * b);
     CHECK(kernels(loss) == 1);
     auto [dx, db] = gradients(loss, x, b);
     CHECK(kernels(dx, db) == 1);
-    CHECK(kernels(loss, dx, db) == 2);
+    CHECK(kernels(loss, dx, db) == 1);
 }
 
 TEST_CASE("a named statement is computed once, however often it is used") {

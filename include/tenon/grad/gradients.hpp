@@ -215,6 +215,8 @@ private:
             if (!seen.insert(o) || (!o->results.empty() && o->results[0].known)) continue;
             for (const Output& i : o->inputs) todo.push_back(i.operation.get());
             for (const auto& c : o->controls) todo.push_back(c.get());
+            if (o->group && o->group->total >= 0)  // a total that comes with a gradient waits for that one's adjoint
+                for (const Output& i : o->group->inputs) todo.push_back(i.operation.get());
         }
         return found;
     }

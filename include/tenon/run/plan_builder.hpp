@@ -157,6 +157,7 @@ private:
             present.reserve(out.size());
             for (std::size_t i = 0; i < out.size(); ++i) if (d.out[i] != none) out[i] = &present.emplace_back(Ref{&present, out[i]->dims, out[i]->dtype});
             d.prepared = static_cast<const Group*>(d.op)->prepare(d.op, in, out);
+            plan_.owned_.push_back(o.group);  // the operation may be given another
         } else {
             if (o.table->complete) {
                 std::vector<Ref> known;
