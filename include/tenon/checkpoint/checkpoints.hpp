@@ -15,6 +15,8 @@ template <class> inline constexpr bool has_files =
 #else
     false;  // save.hpp says true
 #endif
+/// void, but not before P are known: clang answers at once what depends on nothing, and save.hpp comes later.
+template <class... P> struct Late { using type = void; };
 }  // namespace detail
 /// Holds where `#include <tenon/save.hpp>` stands in the file, or the program links the static library. Reading and writing files costs the
 /// compiler more than all else together, so that only files which do it include it.

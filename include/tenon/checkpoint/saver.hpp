@@ -92,7 +92,7 @@ class Saver {
 public:
     /// Saves nothing.
     Saver() = default;
-    template <SaverPart... P> requires(sizeof...(P) > 0 && save_hpp_is_included<void>) explicit Saver(const P&... parts) {
+    template <SaverPart... P> requires(sizeof...(P) > 0 && save_hpp_is_included<typename detail::Late<P...>::type>) explicit Saver(const P&... parts) {
         Parts all;
         (all.take(parts), ...);
         gather(std::move(all));
