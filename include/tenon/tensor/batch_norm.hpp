@@ -113,6 +113,7 @@ void training_grad(const Shape& s, const T* g, const T* x, const U* scale, const
     const U n = static_cast<U>(std::max<std::int64_t>(s.count(), 1));
     detail::sum_channels(s, doffset, [=](std::int64_t i, std::int64_t) { return static_cast<U>(g[i]); });
     detail::sum_channels(s, dscale, [=](std::int64_t i, std::int64_t c) { return static_cast<U>(g[i]) * (static_cast<U>(x[i]) - mean[c]); });
+    if (s.count() == 0) return;  // zeros, whatever the statistics of nothing are
     for (std::int64_t c = 0; c < s.channels; ++c) {
         const U r = U(1) / std::sqrt(variance[c] + epsilon);
         outer[c] = scale[c] * r;

@@ -5,8 +5,11 @@ usage: make_types.py [OUTPUT_DIR]
 
 Of the ops of include/tenon/graph/op_list.hpp:
 cpu_kernels.json: the values of each op's main type attribute that TensorFlow's CPU kernels take; [] if they take any.
-OP.json: the first case of ../golden/ops that is neither special nor an error, cast to each of half, bfloat16, double, int32, int64 and bool
-that is not the case's own, if TensorFlow has a kernel; the format is that of ../golden/ops.
+OP.json: the first case of ../golden/ops that is neither special nor an error
+ - cast to each of half, bfloat16, double, int32, int64 and bool, if TensorFlow has a kernel,
+ - with NaN, infinities and zeros of both signs among its numbers ("special"),
+ - with operands that have no elements along an axis ("none_along_0"), and with scalars ("scalar"), if TensorFlow takes them.
+The format is that of ../golden/ops.
 """
 import os, re, sys
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -15,10 +18,14 @@ from goldenlib import *
 import make_ops
 from tensorflow.python.framework import kernels
 
+F, NAN, INF = np.float32, np.nan, np.inf
 MAIN = ("T", "dtype", "Tparams", "Ta", "SrcT")
 OTHERS = {"Range": "Tidx", "ConcatOffset": "shape_type", "RandomUniform": "dtype", "RandomStandardNormal": "dtype", "TruncatedNormal": "dtype"}
 # TensorFlow 2.21 gives zeros.
 WRONG = {("Round", tf.int32), ("Round", tf.int64)}
+# What depends on memory that TensorFlow does not write, or on how it pads; and what it takes without comparing extents.
+NOT_TENSORFLOWS = {"AvgPoolGrad none", "Conv2D none", "FusedBatchNormGrad none", "FusedBatchNormGradV2 none", "FusedBatchNormGradV3 none", "LRNGrad special", "MaxPoolGradGrad special", "ResizeNearestNeighborGrad none",
+                   "DepthwiseConv2dNative special", "DepthwiseConv2dNative none", "DepthwiseConv2dNativeBackpropFilter special", "DepthwiseConv2dNativeBackpropFilter none", "DepthwiseConv2dNativeBackpropInput special"}
 STRUCTS = {"PlaceholderOp": "Placeholder", "ShapeOp": "Shape", "VariableV1": "Variable"}
 # Several attributes that must be one type.
 TOGETHER = {"BatchMatMulV3": ("Ta", "Tb", "Tout")}
@@ -54,6 +61,27 @@ def cast(v, t, positive):
         v = np.rint(np.clip(np.nan_to_num(v), -9, 9) * 3).astype(t.as_numpy_dtype)
         return abs(v) + 1 if positive else v
     return v.astype(t.as_numpy_dtype)
+
+
+def special(v, start):
+    v = np.asarray(v)
+    if v.dtype != np.float32 or v.size == 0:
+        return v
+    flat = v.flatten()
+    for k, x in enumerate((NAN, INF, -INF, 0.0, -0.0)):
+        flat[(2 * k + start) % v.size] = x
+    return flat.reshape(v.shape)
+
+
+def edges(o, op, inputs, kw):
+    """Cases beside a plain one."""
+    each = lambda f: [[f(v, k + j) for j, v in enumerate(i)] if isinstance(i, list) else f(i, k) for k, i in enumerate(inputs)]
+    shape = next(np.shape(v) for i in inputs for v in (i if isinstance(i, list) else [i]) if np.asarray(v).dtype == np.float32)
+    none = lambda axis: lambda v, _: np.take(v, [], axis) if np.asarray(v).dtype == np.float32 and np.ndim(v) == len(shape) and np.shape(v)[axis] == shape[axis] else v
+    found = {"special": each(special), "scalar": each(lambda v, _: F(0.75) if np.asarray(v).dtype == np.float32 else v)} | {"none_along_%d" % a: each(none(a)) for a in range(len(shape))}
+    for name, values in found.items():
+        if "%s %s" % (op, name.split("_")[0]) not in NOT_TENSORFLOWS and not (name == "scalar" and not shape):
+            o.add(op, values, **(kw | dict(name=name)))
 
 
 class Recording(make_ops.Ops):
@@ -106,6 +134,8 @@ def main(folder=HERE):
         if op in done:
             continue
         done.add(op)
+        if "float32" in own_types(inputs) and is_plain(inputs, kw):
+            edges(o, op, inputs, kw)
         for t in TYPES:
             if types[op] and t.name not in types[op] or (op, t) in WRONG:
                 continue
