@@ -43,8 +43,8 @@ template Tensor load_variable<void>(const std::string&, std::string_view);
 
 template std::string RestoreReport::text<void>() const;
 template void Saver::gather<void>(Parts&&);
-template Saver::Saver<void>(const std::vector<SavedAs>&, const SaverOptions&);
-template Saver::Saver<void>(Graph, const std::vector<SavedAs>&, const SaverOptions&);
+template Saver::Saver(const std::vector<SavedAs>&, const SaverOptions&);
+template Saver::Saver(Graph, const std::vector<SavedAs>&, const SaverOptions&);
 template Saver Saver::of<void>(Graph, std::vector<SavedVariable>, const SaverOptions&);
 template std::string Saver::save<void>(Session&, const std::string&, const SaveOptions&);
 template RestoreReport Saver::restore<void>(Session&, const std::string&) const;

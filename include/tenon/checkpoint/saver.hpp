@@ -139,8 +139,8 @@ private:
 #ifdef TENON_PREBUILT
 extern template std::string RestoreReport::text<void>() const;
 extern template void Saver::gather<void>(Parts&&);
-extern template Saver::Saver<void>(const std::vector<SavedAs>&, const SaverOptions&);
-extern template Saver::Saver<void>(Graph, const std::vector<SavedAs>&, const SaverOptions&);
+extern template Saver::Saver(const std::vector<SavedAs>&, const SaverOptions&);
+extern template Saver::Saver(Graph, const std::vector<SavedAs>&, const SaverOptions&);
 extern template Saver Saver::of<void>(Graph, std::vector<SavedVariable>, const SaverOptions&);
 extern template std::string Saver::save<void>(Session&, const std::string&, const SaveOptions&);
 extern template RestoreReport Saver::restore<void>(Session&, const std::string&) const;
