@@ -161,10 +161,10 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
     }
 
 private:
-    static std::tuple<Output, Output> to_statistics(const O& op, const Node<float>& scale, const Node<float>& variance, const Node<float>& d_scale, const Node<float>& d_offset) {
+    template <class F> static std::tuple<Output, Output> to_statistics(const O& op, const Node<F>& scale, const Node<F>& variance, const Node<F>& d_scale, const Node<F>& d_offset) {
         if (op.is_training) return {};
-        const Node<float> r = rsqrt(Node<float>(variance + op.epsilon)), slope = scale * r;
-        return {Output(Node<float>(-(d_offset * slope))), Output(Node<float>(d_scale * slope * r * -0.5f))};
+        const Node<F> r = rsqrt(Node<F>(variance + op.epsilon)), slope = scale * r;
+        return {Output(Node<F>(-(d_offset * slope))), Output(Node<F>(d_scale * slope * r * -0.5f))};
     }
 };
 
