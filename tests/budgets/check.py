@@ -76,9 +76,9 @@ for measure in (include, typed_call, pattern, network, importing):
         tally.claim(measure.__name__.replace("_", " "), ["does not compile:", *str(e).splitlines()[:12]])
         continue
     for key, value in figures.items():
-        most, unit, what = budgets.BUDGETS[key]
+        most, unit, what, goal = budgets.BUDGETS[key]
         measured.add(key)
-        told = f"{value:.4g} {unit}, at most {most:g}"
+        told = f"{value:.4g} {unit}, at most {most:g}" + (f"; the goal is {goal:g}" if goal < most else "")
         tally.claim(f"{key}: {told}", [] if value <= most else [f"{what}: {told}"])
 tally.claim("every budget is measured", [key for key in budgets.BUDGETS if key not in measured])
 tally.finish()
