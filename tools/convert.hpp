@@ -95,11 +95,9 @@ inline int convert(const std::string& source, const std::string& to, const Conve
             draft->append(graph);
             draft->finish();
         }
-        writer.finish();
-        if (draft) {
-            draft->publish();
-            sync_directory(directory_of(graph_to));
-        }
+        FileTransaction files;
+        writer.finish(files, draft ? &*draft : nullptr);
+        files.commit();
         const BundleReader written(to);
         std::cout << printable(to) << ": " << counted(written.tensors().size(), "tensor") << " in " << counted(written.shards(), "shard") << '\n';
     } else write_file_atomically(graph_to, graph);

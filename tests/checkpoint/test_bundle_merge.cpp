@@ -29,6 +29,26 @@ TEST_CASE("checkpoints that are merged are one, as TensorFlow's") {
     CHECK_FALSE(checkpoint_exists(dir / "m"));
 }
 
+TEST_CASE("a checkpoint is merged into its own name, with others or alone, whichever shard comes first") {
+    Scratch dir;
+    const auto value = [](float v) { return Tensor::of<float>({2}, {v, -v}); };
+    BundleWriter writer(dir / "m", {.shards = 2});
+    writer.add("first", value(1), 1);
+    writer.add("second", value(2), 0);
+    writer.finish();
+    BundleWriter other(dir / "x");
+    other.add("third", value(3));
+    other.finish();
+    merge_bundles({dir / "m"}, dir / "m");
+    CHECK(dir.listing() == "m.data-00000-of-00002 m.data-00001-of-00002 m.index x.data-00000-of-00001 x.index");
+    CHECK(verify_bundle(dir / "m").empty());
+    merge_bundles({dir / "x", dir / "m"}, dir / "m");
+    CHECK(dir.listing() == "m.data-00000-of-00003 m.data-00001-of-00003 m.data-00002-of-00003 m.index");
+    CHECK(verify_bundle(dir / "m").empty());
+    float v = 1;
+    for (const auto* name : {"first", "second", "third"}) CHECK(difference(load_variable(dir / "m", name), value(v++)) == "");
+}
+
 TEST_CASE("parts of one tensor are merged from several checkpoints; what does not fit is refused and nothing moved") {
     Scratch dir;
     const auto write = [&](const std::string& name, const std::string& slice, const Tensor& t, const Extents& shape = {4}) {

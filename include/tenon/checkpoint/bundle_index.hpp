@@ -19,6 +19,24 @@ inline std::string shard_suffix(std::uint32_t shard, std::uint32_t shards) {
     return "-" + digits(shard) + "-of-" + digits(shards);
 }
 inline std::string data_name(const std::string& prefix, std::uint32_t shard, std::uint32_t shards) { return prefix + ".data" + shard_suffix(shard, shards); }
+/// The data files that P has, of any number of shards.
+inline std::vector<std::string> data_files(const std::string& prefix) {
+    const auto directory = directory_of(prefix), stem = basename_of(prefix) + ".data-";
+    std::vector<std::string> files;
+    if (!directory_exists(directory)) return files;
+    for (const auto& name : list_directory(directory, stem)) {  // SSSSS-of-NNNNN
+        auto rest = std::string_view(name).substr(stem.size());
+        const auto digits = [&] {
+            const auto n = std::min(rest.find_first_not_of("0123456789"), rest.size());
+            rest.remove_prefix(n);
+            return n >= 5;
+        };
+        if (!digits() || !rest.starts_with("-of-")) continue;
+        rest.remove_prefix(4);
+        if (digits() && rest.empty()) files.push_back(join_path(directory, name));
+    }
+    return files;
+}
 
 namespace detail {
 

@@ -1,6 +1,6 @@
-// Makes one checkpoint of several, by renaming their data files: how processes that each wrote a part end a sharded save.
+// Makes one checkpoint of several, by giving their data files other names: how processes that each wrote a part end a sharded save.
 #pragma once
-#include "bundle_index.hpp"
+#include "bundle_commit.hpp"
 
 #include <map>
 
@@ -60,26 +60,24 @@ inline void merge_bundles(const std::vector<std::string>& inputs, const std::str
     if (read.empty()) throw MissingFileError(prefix + ": At least one prefix checkpoint file must exist, but none existed.");
 
     if (files.empty()) files.emplace_back(data_name(read[0], 0, static_cast<std::uint32_t>(header.num_shards)), 0);
-    header.num_shards = static_cast<std::int32_t>(files.size());
-    TableBuilder table;
-    table.add("", proto::encode(header));
-    for (const auto& [key, entry] : merged) table.add(key, proto::encode(entry));
+    const auto index_of = [&](std::uint32_t shards) {
+        header.num_shards = static_cast<std::int32_t>(shards);
+        TableBuilder table;
+        table.add("", proto::encode(header));
+        for (const auto& [key, entry] : merged) table.add(key, proto::encode(entry));
+        return detail::index_draft(prefix, table.finish());
+    };
     const auto directory = directory_of(prefix);
     if (!directory.empty()) make_directory(directory);
-    Draft index(index_name(prefix));
-    index.append(table.finish());
-    index.finish();
-    for (const auto& [name, shard] : files)
-        if (const auto to = data_name(prefix, shard, static_cast<std::uint32_t>(files.size())); name != to) rename_file(name, to);
-    sync_directory(directory);
-    index.publish();
-    sync_directory(directory);
+    FileTransaction steps;
+    const auto place = [&](std::uint32_t shard, const std::string& name) { if (files[shard].first != name) steps.duplicate(files[shard].first, name); };
+    detail::commit_bundle(prefix, static_cast<std::uint32_t>(files.size()), place, index_of, nullptr, steps);
+    steps.commit();
     for (const auto& input : read) {
-        if (input != prefix) {
-            remove_file(index_name(input));
-            const auto from = directory_of(input);
-            for (const auto& name : list_directory(from, basename_of(input) + ".data-")) remove_file(join_path(from, name));  // without tensors
-        }
+        try {
+            if (input != prefix) remove_file(index_name(input));
+            if (input != prefix) for (const auto& file : data_files(input)) remove_file(file);
+        } catch (const FileError&) {}  // what cannot be removed stays: the merged checkpoint is whole
         if (options.delete_old_dirs && directory_of(input) != directory) remove_empty_directory(directory_of(input));
     }
 }

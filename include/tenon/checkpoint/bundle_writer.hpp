@@ -3,9 +3,9 @@
 //   P.data-00000-of-00001   tensors in the order in which they are added, without gaps
 //   P.index                 bundle_index.hpp
 //
-// Both are written under other names and made durable, then renamed, the index last: P exists when its index does.
+// Both are written under other names and made durable, then renamed: bundle_commit.hpp.
 #pragma once
-#include "bundle_index.hpp"
+#include "bundle_commit.hpp"
 #include "tensor_bytes.hpp"
 
 #include <map>
@@ -111,6 +111,13 @@ class BundleWriter {
         }
         return static_cast<std::uint32_t>(next);
     }
+    /// On the disk, for data files named as `shards` are.
+    Draft index_of(std::uint32_t shards) const {
+        TableBuilder table;
+        table.add("", proto::encode(proto::BundleHeaderProto{.num_shards = static_cast<std::int32_t>(shards), .version = {.producer = detail::bundle_version}}));
+        for (const auto& [key, entry] : entries_) table.add(key, proto::encode(entry));
+        return detail::index_draft(prefix_, table.finish());
+    }
 
 public:
     explicit BundleWriter(std::string prefix, const BundleOptions& options = {}) : prefix_(std::move(prefix)), options_(options), used_(options.shards) {
@@ -164,20 +171,22 @@ public:
 
     /// Makes the checkpoint: from here on it is on the disk and has its name.
     void finish() {
+        FileTransaction files;
+        finish(files);
+        files.commit();
+    }
+    /// The same as steps of `files`, which is to commit. `graph`, if any, comes to its name before the index does.
+    void finish(FileTransaction& files, Draft* graph = nullptr) {
         if (finished_) throw ValueError(prefix_ + ": the checkpoint is finished");
         const auto shards = renumber();
         for (auto& file : data_) file.finish();
-        TableBuilder table;
-        table.add("", proto::encode(proto::BundleHeaderProto{.num_shards = static_cast<std::int32_t>(shards), .version = {.producer = detail::bundle_version}}));
-        for (const auto& [key, entry] : entries_) table.add(key, proto::encode(entry));
-        Draft index(index_name(prefix_));
-        index.append(table.finish());
-        index.finish();
-        for (auto& file : data_) file.publish();
-        const auto directory = directory_of(prefix_);
-        sync_directory(directory);
-        index.publish();
-        sync_directory(directory);
+        detail::commit_bundle(
+            prefix_, shards,
+            [&](std::uint32_t s, const std::string& name) {
+                data_[s].rename(name);
+                files.publish(data_[s]);
+            },
+            [&](std::uint32_t n) { return index_of(n); }, graph, files);
         finished_ = true;
     }
 };

@@ -44,20 +44,7 @@ inline std::string meta_name(const std::string& prefix, const std::string& suffi
 inline void remove_checkpoint_data(const std::string& prefix) {
     for (const auto& file : file_exists(index_name(prefix)) ? std::vector<std::string>{} : detail::V1Tables::files(prefix)) remove_file(file);
     remove_file(index_name(prefix));
-    const auto directory = directory_of(prefix), stem = basename_of(prefix) + ".data-";
-    if (!directory_exists(directory)) return;
-    const auto is_data = [&](std::string_view name) {  // SSSSS-of-NNNNN
-        auto rest = name.substr(stem.size());
-        const auto digits = [&] {
-            const auto n = std::min(rest.find_first_not_of("0123456789"), rest.size());
-            rest.remove_prefix(n);
-            return n >= 5;
-        };
-        if (!digits() || !rest.starts_with("-of-")) return false;
-        rest.remove_prefix(4);
-        return digits() && rest.empty();
-    };
-    for (const auto& name : list_directory(directory, stem)) if (is_data(name)) remove_file(join_path(directory, name));
+    for (const auto& file : data_files(prefix)) remove_file(file);
 }
 /// Removes a checkpoint, and its graph first.
 inline void remove_checkpoint(const std::string& prefix, const std::string& meta_suffix = "meta") {

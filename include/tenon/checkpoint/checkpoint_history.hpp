@@ -54,6 +54,13 @@ public:
     /// that has left the list. One that cannot be removed stays, and is no error.
     void saved(const std::string& path) { saved(path, options_.latest_filename); }
     void saved(const std::string& path, const std::string& latest_filename) {
+        FileTransaction files;
+        record(path, latest_filename, files);
+        files.commit();
+        remove_one();
+    }
+    /// The first half of it, with the state file as a step of `files`.
+    void record(const std::string& path, const std::string& latest_filename, FileTransaction& files) {
         auto last = last_;
         auto leaving = leaving_;
         if (options_.max_to_keep > 0) {
@@ -67,9 +74,12 @@ public:
         }
         StateOptions state{.latest_filename = latest_filename, .save_relative_paths = options_.save_relative_paths};
         if (options_.max_to_keep > 0) state.all_paths = paths_of(last);
-        update_checkpoint_state(directory_of(path), path, state);
+        update_checkpoint_state(directory_of(path), path, state, files);
         last_.swap(last);
         leaving_.swap(leaving);
+    }
+    /// The other half.
+    void remove_one() {
         if (leaving_.empty()) return;
         const auto oldest = std::move(leaving_.front());
         leaving_.pop_front();

@@ -6,7 +6,7 @@
 //
 // Relative paths in it are relative to the directory.
 #pragma once
-#include "../io/file.hpp"
+#include "../io/file_transaction.hpp"
 #include "../io/text.hpp"
 #include "../io/utf8.hpp"
 #include "checkpoint_files.hpp"
@@ -88,11 +88,11 @@ struct StateOptions {
     bool save_relative_paths = false;  ///< absolute paths too are written relative to the directory
 };
 
-/// Says that `newest` is the newest checkpoint of `directory`. The file is replaced at once.
+/// Says that `newest` is the newest checkpoint of `directory`. The file is replaced at once, or as a step of `files`.
 ///
 /// Values    a relative path is relative to the working directory, and is stored relative to `directory`, unless that is absolute
 /// Errors    ValueError if times and paths differ in number, a path is not UTF-8, `latest_filename` has a directory or is the checkpoint itself; FileError
-inline void update_checkpoint_state(const std::string& directory, const std::string& newest, const StateOptions& options = {}) {
+inline void update_checkpoint_state(const std::string& directory, const std::string& newest, const StateOptions& options, FileTransaction& files) {
     if (options.latest_filename.find('/') != std::string::npos) throw ValueError("'latest_filename' must not contain path components: " + options.latest_filename);
     const auto stored = [&](const std::string& path) {
         if (!valid_utf8(path)) throw ValueError("a path in the state file must be UTF-8: " + path);
@@ -108,7 +108,15 @@ inline void update_checkpoint_state(const std::string& directory, const std::str
     const auto file = join_path(directory, options.latest_filename);
     if (file == newest || options.latest_filename == state.model_checkpoint_path)
         throw ValueError("Save path '" + newest + "' conflicts with path used for checkpoint state: " + file);
-    write_file_atomically(file, proto::to_text(state));
+    Draft draft(file);
+    draft.append(proto::to_text(state));
+    files.publish(draft);
+    sync_directory(directory);
+}
+inline void update_checkpoint_state(const std::string& directory, const std::string& newest, const StateOptions& options = {}) {
+    FileTransaction files;
+    update_checkpoint_state(directory, newest, options, files);
+    files.commit();
 }
 
 }  // namespace tenon

@@ -13,6 +13,7 @@
 namespace tenon {
 
 class CheckpointHistory;
+class FileTransaction;
 namespace proto {
 struct MetaGraphDef;
 }
@@ -128,12 +129,11 @@ public:
     template <class Lazy = void> CheckpointHistory& history();
 
 private:
-    using Undo = std::vector<void (*)(const std::string& prefix)>;  // what to do if something fails later
     template <class Lazy = void> void gather(Parts&& parts);
     template <class Lazy = void> void make(const SaverOptions& options, Graph graph, std::vector<SavedVariable> variables);
     template <class Lazy = void> void check() const;
     template <class Lazy = void> void check_values() const;
-    template <class Lazy = void> void write(const std::string& prefix, const std::string* meta, Undo& undo) const;
+    template <class Lazy = void> void write(const std::string& prefix, const std::string* meta, FileTransaction& files) const;
 };
 
 #ifdef TENON_PREBUILT

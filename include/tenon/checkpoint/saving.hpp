@@ -108,24 +108,22 @@ template <class Lazy> std::string Saver::save(Session& session, const std::strin
     const auto meta = o.write_meta_graph ? proto::write_meta(meta_graph(), o.meta) : std::string();
 
     const auto directory = directory_of(prefix);
-    const bool new_directory = !directory_exists(directory), new_checkpoint = !checkpoint_exists(prefix);
-    Undo undo;
+    const bool new_directory = !directory_exists(directory);
+    FileTransaction files;
     try {
-        write(prefix, o.write_meta_graph ? &meta : nullptr, undo);
-        if (o.write_state) history().saved(prefix, o.latest_filename);
+        write(prefix, o.write_meta_graph ? &meta : nullptr, files);
+        if (o.write_state) history().record(prefix, o.latest_filename, files);
     } catch (...) {
-        for (auto step = undo.rbegin(); new_checkpoint && step != undo.rend(); ++step) {
-            try {
-                (*step)(prefix);
-            } catch (const FileError&) {}  // the first error is the one to tell
-        }
+        files.undo();
         if (new_directory) remove_empty_directory(directory);
         throw;
     }
+    files.commit();
+    if (o.write_state) history().remove_one();
     return prefix;
 }
 
-template <class Lazy> void Saver::write(const std::string& prefix, const std::string* meta, Undo& undo) const {
+template <class Lazy> void Saver::write(const std::string& prefix, const std::string* meta, FileTransaction& files) const {
     const bool sharded = options().sharded;
     BundleWriter writer(prefix, {.shards = sharded ? static_cast<std::uint32_t>(detail::shards_of(variables()).size()) : 1});
     for (const auto& v : variables()) {
@@ -140,13 +138,7 @@ template <class Lazy> void Saver::write(const std::string& prefix, const std::st
         graph->append(*meta);
         graph->finish();
     }
-    writer.finish();
-    undo.push_back(&remove_checkpoint_data);
-    if (graph) {
-        graph->publish();
-        undo.push_back([](const std::string& p) { remove_file(meta_name(p)); });
-        sync_directory(directory_of(prefix));
-    }
+    writer.finish(files, graph ? &*graph : nullptr);
 }
 
 template <class Lazy> RestoreReport Saver::restore(Session& session, const std::string& prefix) const {

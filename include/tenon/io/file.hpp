@@ -27,12 +27,21 @@ namespace tenon {
     throw FileError(message);
 }
 
+namespace detail {
+template <class F> int uninterrupted(F call) {
+    int result;
+    do result = call();
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+}  // namespace detail
+
 /// An open file, closed with its owner. Reading does not move anything, so threads may share it.
 class File {
     std::string path_;
     int descriptor_ = -1;
 
-    File(std::string path, int flags, const char* what) : path_(std::move(path)), descriptor_(::open(path_.c_str(), flags | O_CLOEXEC, 0666)) {
+    File(std::string path, int flags, const char* what) : path_(std::move(path)), descriptor_(detail::uninterrupted([&] { return ::open(path_.c_str(), flags | O_CLOEXEC, 0666); })) {
         if (descriptor_ < 0) throw_file_error(path_, what);
     }
     struct stat status() const {
@@ -95,10 +104,10 @@ public:
 #endif
     }
     void sync() {
-        if (::fsync(descriptor_) != 0) throw_file_error(path_, "sync");
+        if (detail::uninterrupted([&] { return ::fsync(descriptor_); }) != 0) throw_file_error(path_, "sync");
     }
     void close() {
-        if (::close(std::exchange(descriptor_, -1)) != 0) throw_file_error(path_, "close");
+        if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) throw_file_error(path_, "close");  // interrupted, it is closed all the same
     }
 };
 
@@ -143,20 +152,22 @@ inline bool remove_file(const std::string& path) {
 inline void rename_file(const std::string& from, const std::string& to) {
     if (::rename(from.c_str(), to.c_str()) != 0) throw_file_error(from, ("rename to " + to).c_str());
 }
-/// One level; one that exists is left as it is.
-inline void make_directory(const std::string& path) {
-    if (!directory_exists(path) && ::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) throw_file_error(path, "make the directory");
-}
-inline bool remove_empty_directory(const std::string& path) { return ::rmdir(path.c_str()) == 0; }
 /// Makes renames and removals in it durable.
 inline void sync_directory(const std::string& path) {
     const std::string name = path.empty() ? "." : path;
-    const int descriptor = ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int descriptor = detail::uninterrupted([&] { return ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (descriptor < 0) throw_file_error(name, "open");
-    const int error = ::fsync(descriptor) == 0 ? 0 : errno;
+    const int error = detail::uninterrupted([&] { return ::fsync(descriptor); }) == 0 ? 0 : errno;
     ::close(descriptor);
     if (error != 0 && error != EINVAL && error != ENOTSUP) throw_file_error(name, "sync", error);  // some file systems have no such thing
 }
+/// One level, which lasts; one that exists is left as it is.
+inline void make_directory(const std::string& path) {
+    if (directory_exists(path)) return;
+    if (::mkdir(path.c_str(), 0777) == 0) sync_directory(directory_of(path));
+    else if (errno != EEXIST) throw_file_error(path, "make the directory");
+}
+inline bool remove_empty_directory(const std::string& path) { return ::rmdir(path.c_str()) == 0; }
 /// Names in a directory that start with `prefix`, sorted.
 inline std::vector<std::string> list_directory(const std::string& path, std::string_view prefix = {}) {
     const std::string name = path.empty() ? "." : path;
@@ -170,6 +181,13 @@ inline std::vector<std::string> list_directory(const std::string& path, std::str
     ::closedir(directory);
     std::sort(names.begin(), names.end());
     return names;
+}
+
+/// A name beside `path` that nothing has.
+inline std::string temporary_name(const std::string& path) {
+    std::uint64_t random = 0;
+    if (::getentropy(&random, sizeof random) != 0) throw_file_error(path, "name a temporary file for");
+    return path + ".tempstate" + std::to_string(random);
 }
 
 /// A file on its way to `path`: written under a name beside it, made durable, then renamed. Gone if that does not come about.
@@ -187,11 +205,6 @@ class Draft {
     std::uint64_t size_ = 0;
     bool open_ = true, published_ = false;
 
-    static std::string temporary_name(const std::string& path) {
-        std::uint64_t random = 0;
-        if (::getentropy(&random, sizeof random) != 0) throw_file_error(path, "name a temporary file for");
-        return path + ".tempstate" + std::to_string(random);
-    }
     void flush() {
         file_.write(staged_.data(), staged_.size());
         staged_.clear();

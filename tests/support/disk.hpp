@@ -1,0 +1,125 @@
+// The disk under a program: what it does to the files of one folder is logged, and fails, is cut short or is the end of the program, at a chosen
+// step. Linux. The functions of the C library are replaced for the whole program, so one source of it includes this.
+#pragma once
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <fcntl.h>
+#include <map>
+#include <string>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <vector>
+
+namespace tenon::test {
+
+/// One step. Files are numbered as they are made; a folder is -1.
+struct Change {
+    enum Kind { read, make, write, reserve, sync, close, rename, link, remove, make_folder } kind;
+    std::string path{}, to{}, bytes{};
+    int file = -1;
+};
+
+struct Disk {
+    std::string folder{};  ///< "" while nothing is watched
+    std::size_t at = 0;    ///< the step to disturb, from 1; 0: none
+    int error = 0;         ///< with which it fails
+    bool crash = false, cut = false;  ///< or it is the program's last; or half of a write is done
+    std::vector<Change> log{};
+    std::map<int, int> open{};  ///< file by descriptor
+    int files = 0;
+
+    bool watches(const char* path) const { return !folder.empty() && std::string_view(path).starts_with(folder); }
+    bool watches(int descriptor) const { return !folder.empty() && open.contains(descriptor); }
+    /// Whether the step is to fail; errno is set then.
+    bool disturbed(Change c) {
+        log.push_back(std::move(c));
+        if (log.size() != at) return false;
+        if (crash) ::_exit(99);
+        if (error) errno = error;
+        return error != 0;
+    }
+};
+inline Disk disk;
+
+/// Watches a folder while it lives; then the one that was watched before, if any.
+class Watched {
+    std::string outer_;
+
+public:
+    explicit Watched(const std::string& folder, std::size_t at = 0, int error = 0, bool crash = false, bool cut = false) : outer_(disk.folder) {
+        disk = {.folder = folder, .at = at, .error = error, .crash = crash, .cut = cut};
+    }
+    ~Watched() { disk = {.folder = outer_}; }
+    Watched(const Watched&) = delete;
+    Watched& operator=(const Watched&) = delete;
+};
+
+}  // namespace tenon::test
+
+extern "C" {
+
+int open(const char* path, int flags, ...) {
+    using namespace tenon::test;
+    mode_t mode = 0;
+    if (flags & O_CREAT) {
+        va_list rest;
+        va_start(rest, flags);
+        mode = va_arg(rest, mode_t);
+        va_end(rest);
+    }
+    const bool watched = disk.watches(path), makes = (flags & O_CREAT) != 0;
+    if (watched && disk.disturbed({.kind = makes ? Change::make : Change::read, .path = path, .file = makes ? disk.files : -1})) return -1;
+    const auto descriptor = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+    if (watched && descriptor >= 0 && (makes || (flags & O_DIRECTORY))) disk.open[descriptor] = makes ? disk.files++ : -1;
+    return descriptor;
+}
+ssize_t write(int descriptor, const void* bytes, size_t n) {
+    using namespace tenon::test;
+    if (disk.watches(descriptor)) {
+        if (disk.cut && disk.log.size() + 1 == disk.at) n = (n + 1) / 2;
+        if (disk.disturbed({.kind = Change::write, .bytes = std::string(static_cast<const char*>(bytes), n), .file = disk.open[descriptor]})) return -1;
+    }
+    return ::syscall(SYS_write, descriptor, bytes, n);
+}
+int fallocate(int descriptor, int mode, off_t offset, off_t n) {
+    using namespace tenon::test;
+    if (disk.watches(descriptor) && disk.disturbed({.kind = Change::reserve, .file = disk.open[descriptor]})) return -1;
+    return static_cast<int>(::syscall(SYS_fallocate, descriptor, mode, offset, n));
+}
+int fsync(int descriptor) {
+    using namespace tenon::test;
+    if (!disk.watches(descriptor)) return static_cast<int>(::syscall(SYS_fsync, descriptor));
+    return disk.disturbed({.kind = Change::sync, .file = disk.open[descriptor]}) ? -1 : 0;  // what is lost without it is for the log to tell
+}
+int close(int descriptor) {
+    using namespace tenon::test;
+    const bool watched = disk.watches(descriptor), disturbed = watched && disk.disturbed({.kind = Change::close, .file = disk.open[descriptor]});
+    if (watched) disk.open.erase(descriptor);
+    const int error = errno, result = static_cast<int>(::syscall(SYS_close, descriptor));
+    if (disturbed) errno = error;
+    return disturbed ? -1 : result;
+}
+int rename(const char* from, const char* to) noexcept {
+    using namespace tenon::test;
+    if (disk.watches(to) && disk.disturbed({.kind = Change::rename, .path = from, .to = to})) return -1;
+    return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+int link(const char* from, const char* to) noexcept {
+    using namespace tenon::test;
+    if (disk.watches(to) && disk.disturbed({.kind = Change::link, .path = from, .to = to})) return -1;
+    return static_cast<int>(::syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+int unlink(const char* path) noexcept {
+    using namespace tenon::test;
+    if (disk.watches(path) && disk.disturbed({.kind = Change::remove, .path = path})) return -1;
+    return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+int mkdir(const char* path, mode_t mode) noexcept {
+    using namespace tenon::test;
+    if (disk.watches(path) && disk.disturbed({.kind = Change::make_folder, .path = path})) return -1;
+    return static_cast<int>(::syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+}
+
+}

@@ -1,0 +1,78 @@
+// What a folder may hold after a power failure, by the log of what was done to it.
+#pragma once
+#include "disk.hpp"
+#include "scratch.hpp"
+#include <tenon/io/file.hpp>
+
+namespace tenon::test {
+
+/// Every file of a folder with its bytes.
+using Files = std::map<std::string, std::string>;
+inline Files files_in(const std::string& folder) {
+    Files all;
+    if (!directory_exists(folder)) return all;
+    for (const auto& name : list_directory(folder)) all[name] = read_bytes(join_path(folder, name));
+    return all;
+}
+inline void put_files(const Files& all, const std::string& folder) {
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_directory(folder);
+    for (const auto& [name, bytes] : all) write_bytes(join_path(folder, name), bytes);
+}
+
+/// What a folder may hold once the power is back, if it failed after the first `end` steps: of the changes of names after its last sync the first few,
+/// all but one, or one alone, and of bytes that were not synced none (0), half (1), zeros (2) or all (3).
+struct PowerFailure {
+    const std::vector<Change>& log;
+    Files before;
+    std::size_t end;
+
+    static bool renames(const Change& c) { return c.kind == Change::make || c.kind == Change::rename || c.kind == Change::link || c.kind == Change::remove; }
+    /// So many steps cannot be lost.
+    std::size_t synced() const {
+        std::size_t n = 0;
+        for (std::size_t i = 0; i < end; ++i) if (log[i].kind == Change::sync && log[i].file < 0) n = i + 1;
+        return n;
+    }
+    std::size_t pending() const {
+        std::size_t n = 0;
+        for (std::size_t i = synced(); i < end; ++i) n += renames(log[i]);
+        return n;
+    }
+    std::size_t choices() const { return 1 + 3 * pending(); }
+    Files folder(std::size_t choice, int bytes) const {
+        const auto all_pending = pending();
+        const auto kept = [&](std::size_t i) { return choice <= all_pending ? i < choice : choice <= 2 * all_pending ? i != choice - all_pending - 1 : i == choice - 2 * all_pending - 1; };
+        std::map<std::string, int> names;  // of files that are new
+        Files old = before;
+        const auto base = [](const std::string& path) { return basename_of(path); };
+        std::size_t n = 0;
+        const auto safe_steps = synced();
+        for (std::size_t i = 0; i < end; ++i) {
+            const auto& c = log[i];
+            if (!renames(c) || (i >= safe_steps && !kept(n++))) continue;
+            if (c.kind == Change::make) names[base(c.path)] = c.file;
+            else if (c.kind == Change::remove) names.erase(base(c.path)), old.erase(base(c.path));
+            else {
+                const auto from = base(c.path), to = base(c.to);
+                const auto at = names.find(from);
+                if (at != names.end()) names[to] = at->second, old.erase(to);
+                else if (old.contains(from)) old[to] = old[from], names.erase(to);
+                if (c.kind == Change::rename) names.erase(from), old.erase(from);
+            }
+        }
+        Files all = old;
+        for (const auto& [name, file] : names) {
+            std::string safe, loose;
+            for (std::size_t i = 0; i < end; ++i) {
+                if (log[i].file != file) continue;
+                if (log[i].kind == Change::write) loose += log[i].bytes;
+                if (log[i].kind == Change::sync) safe += loose, loose.clear();
+            }
+            all[name] = safe + (bytes == 0 ? "" : bytes == 1 ? loose.substr(0, loose.size() / 2) : bytes == 2 ? std::string(loose.size(), '\0') : loose);
+        }
+        return all;
+    }
+};
+
+}  // namespace tenon::test
