@@ -21,6 +21,7 @@ ImportedModel import_meta_graph(const std::string& path) { return detail::import
 Graph import_graph_def(const std::string& path) { return detail::import_graph_def(path, builtin_ops()); }
 ImportedModel import_saved_model(const std::string& directory, const std::vector<std::string>& tags) { return detail::import_saved_model(directory, tags, builtin_ops()); }
 void initialize(Session& session, const Graph& graph, const std::vector<std::string>& variables) { detail::initialize(session, graph, variables); }
+void assign(const Graph& graph, const std::string& variable, const Tensor& value) { detail::assign(graph, variable, value); }
 
 template std::vector<Result> infer_results<void>(const OpTable&, const std::shared_ptr<const void>&, std::span<const Ref>, const std::string&, bool);
 template Output make_operation<void>(const OpTable&, std::shared_ptr<const void>, std::vector<Output>, std::string);

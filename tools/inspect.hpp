@@ -5,8 +5,7 @@
 #include "likely_outputs.hpp"
 #include "model_files.hpp"
 
-#include <tenon/checkpoint/meta_graph.hpp>
-#include <tenon/checkpoint/builtin_ops.hpp>
+#include <tenon/checkpoint/importing.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -49,7 +48,8 @@ inline Json checkpoint_json(const std::string& prefix) {
 }
 
 inline Json tensor_json(const Output& o) {
-    return {{"name", o.operation->name + ":" + std::to_string(o.index)}, {"op", o.operation->table->name}, {"dtype", dtype_json(o.dtype())}, {"shape", shape_json(o.dims())}};
+    const auto dims = o.dims().ranked() ? o.dims() : hinted_dims(o);
+    return {{"name", o.operation->name + ":" + std::to_string(o.index)}, {"op", o.operation->table->name}, {"dtype", dtype_json(o.dtype())}, {"shape", shape_json(dims)}};
 }
 inline Json infos_json(const proto::Map<proto::TensorInfo>& infos) {
     Json all = Json::object();
@@ -107,9 +107,7 @@ inline Json unsupported_json(const Graph& graph, const std::vector<Output>& outp
     std::map<std::pair<std::string, std::string>, Row> rows;
     for (const auto& o : graph.operations()) {
         if (o->table->supported) continue;
-        auto why = why_unsupported(*o);
-        if (why.starts_with(o->name + ": ")) why = why.substr(o->name.size() + 2);
-        auto& row = rows[{std::string(o->table->name), why}];
+        auto& row = rows[{std::string(o->table->name), std::string(o->table->reason)}];
         if (!row.count++) row.example = o->name;
         row.needed += needed.contains(o.get());
     }
@@ -119,9 +117,9 @@ inline Json unsupported_json(const Graph& graph, const std::vector<Output>& outp
     return all;
 }
 
-inline Json graph_json(proto::MetaGraphDef meta_graph) {
+inline Json graph_json(proto::MetaGraphDef meta_graph, const std::string& path) {
     Json g;
-    const auto graph = import_graph(std::move(meta_graph), builtin_ops());
+    const auto graph = tenon::detail::import_graph(std::move(meta_graph), builtin_ops(), path);
     const auto& meta = *meta_graph_of(graph);
     const auto& def = *meta.graph_def;
     g["nodes"] = def.node.size();
@@ -225,7 +223,7 @@ inline int inspect(const std::string& path, bool as_json) {
         part([&] {
             auto file = read_graph_file(model.graph);
             facts["graph_file"] = {{"path", file.path}, {"format", name_of(file.format)}, {"message", name_of(file.kind)}};
-            for (auto& g : file.content.meta_graphs) part([&] { facts["graphs"].push_back(detail::graph_json(std::move(g))); });
+            for (auto& g : file.content.meta_graphs) part([&] { facts["graphs"].push_back(detail::graph_json(std::move(g), file.path)); });
         });
     if (as_json) std::cout << facts.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     else {

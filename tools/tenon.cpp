@@ -24,11 +24,17 @@ std::vector<NameAndFile> split(const std::string& option, const std::vector<std:
     return all;
 }
 
+constexpr auto inspect_usage = "  tenon inspect PATH [--json]\n";
+constexpr auto verify_usage = "  tenon verify  PREFIX\n";
+constexpr auto run_usage = "  tenon run     PATH [--meta FILE] [--init OP]... [--feed NAME=FILE.npy]... [--target OP]... [--fetch NAME=FILE.npy]... [--steps N] [--save PREFIX] [--time]\n";
+constexpr auto convert_usage = "  tenon convert SRC DST [--meta json|binary|text] [--shards N]\n";
+
 int run_tool(int argc, char** argv) {
     CLI::App app("Looks at, checks, runs and converts TensorFlow checkpoints and graphs.", "tenon");
     app.set_version_flag("--version", "tenon " TENON_VERSION);
     app.require_subcommand(1);
-    app.footer("A PREFIX is what TensorFlow's Saver takes and gives: 'model-1000' for model-1000.index, .data-... and .meta.\n"
+    app.footer(sentence(inspect_usage, verify_usage, run_usage, convert_usage, "\n") +
+               "A PREFIX is what TensorFlow's Saver takes and gives: 'model-1000' for model-1000.index, .data-... and .meta.\n"
                "A directory stands for the SavedModel in it, or for the newest checkpoint that its file 'checkpoint' names.\n\n"
                "Examples:\n"
                "  tenon inspect model-1000\n"
@@ -43,11 +49,11 @@ int run_tool(int argc, char** argv) {
     bool json = false;
     inspecting->add_option("PATH", path, "a checkpoint's prefix, a graph (.meta, .pb, .pbtxt, .json), or a directory")->required();
     inspecting->add_flag("--json", json, "print one JSON object");
-    inspecting->footer("Examples:\n  tenon inspect model-1000\n  tenon inspect frozen.pb --json\n  tenon inspect saved_model_directory");
+    inspecting->footer(inspect_usage + std::string("\n") + "Examples:\n  tenon inspect model-1000\n  tenon inspect frozen.pb --json\n  tenon inspect saved_model_directory");
 
     auto* const verifying = app.add_subcommand("verify", "Checks every byte of a checkpoint, and that it fits its graph");
     verifying->add_option("PREFIX", path, "a checkpoint's prefix, or a directory")->required();
-    verifying->footer("Example:\n  tenon verify model-1000");
+    verifying->footer(verify_usage + std::string("\n") + "Example:\n  tenon verify model-1000");
 
     auto* const running = app.add_subcommand("run", "Runs ops of a graph, with arrays from and to NumPy files");
     RunOptions runs;
@@ -62,7 +68,7 @@ int run_tool(int argc, char** argv) {
     running->add_option("--steps", runs.steps, "how often targets and fetches are run")->type_name("N")->check(CLI::PositiveNumber);
     running->add_option("--save", runs.save, "save the variables and the graph after the last step")->type_name("PREFIX");
     running->add_flag("--time", runs.time, "print how long planning and runs took");
-    running->footer("Runs the ops of --init, restores the checkpoint if there is one, then runs all targets and fetches together, N times.\n\n"
+    running->footer(run_usage + std::string("\n") + "Runs the ops of --init, restores the checkpoint if there is one, then runs all targets and fetches together, N times.\n\n"
                     "Examples:\n"
                     "  tenon run model-1000 --feed x:0=digits.npy --fetch softmax:0=classes.npy --time --steps 50\n"
                     "  tenon run frozen.pb --feed x:0=x.npy --fetch y:0=y.npy\n"
@@ -75,7 +81,7 @@ int run_tool(int argc, char** argv) {
     converting->add_option("DST", to, "the prefix to write; a file, if SRC is a graph alone")->required();
     converting->add_option("--meta", meta, "how the graph is written; as it was if not given")->type_name("FORMAT")->check(CLI::IsMember({"json", "binary", "text"}));
     converting->add_option("--shards", shards, "number of data files; as it was if not given")->type_name("N")->check(CLI::Range(1u, 99999u));
-    converting->footer("Examples:\n  tenon convert old_v1_checkpoint model\n  tenon convert model-1000 readable --meta json\n  tenon convert graph.pbtxt graph.pb --meta binary");
+    converting->footer(convert_usage + std::string("\n") + "Examples:\n  tenon convert old_v1_checkpoint model\n  tenon convert model-1000 readable --meta json\n  tenon convert graph.pbtxt graph.pb --meta binary");
 
     try {
         app.parse(argc, argv);

@@ -26,10 +26,15 @@ inline int verify(const std::string& path) {
     if (model.has_graph())
         tenon::detail::attempt(&defects, [&] {
             auto file = read_graph_file(model.graph);
-            const auto [graph, saver] = tenon::detail::imported(std::move(file.only()), builtin_ops());
+            const auto [graph, saver] = tenon::detail::imported(std::move(file.only()), builtin_ops(), file.path);
             graph_line = model.graph + ": " + counted(graph.operations().size(), "node") + ", restores " + counted(saver.variables().size(), "variable");
-            if (!whole) return;  // what cannot be read cannot be compared
-            const auto report = saver.compare(model.prefix);
+            RestoreReport report;
+            try {
+                report = saver.compare(model.prefix);
+            } catch (const FileError&) {
+                if (whole) throw;
+                return;  // its index is at fault, which has been said
+            }
             for (const auto* list : {&report.missing, &report.mistyped, &report.misshaped})
                 for (const auto& line : *list) defects.push_back(model.graph + ": " + line);
             for (const auto& name : report.unused) remarks.push_back(model.prefix + ": the graph does not restore " + name);

@@ -254,3 +254,25 @@ TEST_CASE("a power failure at any step of a save leaves a whole checkpoint") {
     MESSAGE(states << " folders");
     CHECK(states > 1500);
 }
+
+TEST_CASE("importing a graph opens no checkpoint; a run that restores opens the one that it is given") {
+    const auto prefix = std::string(TENON_TEST_DATA) + "/models/trading_dqn/test1.ckpt";
+    Scratch dir;
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(dir.path());  // where the prefix that is a constant of the graph, "model", leads
+    {
+        const Watched watched("model");
+        const auto [graph, saver] = import_meta_graph(prefix + ".meta");
+        CHECK(disk.log.empty());
+        Session session{graph};
+        CHECK_THROWS_AS(session.run("save/restore_all"), MissingFileError);
+        CHECK_FALSE(disk.log.empty());
+    }
+    std::filesystem::current_path(before);
+    const Watched watched(std::string(TENON_TEST_DATA) + "/models/trading_dqn/");
+    const auto [graph, saver] = import_meta_graph(prefix + ".meta");
+    Session session{graph};
+    CHECK(disk.log.size() == 1);  // the .meta
+    saver.restore(session, prefix);
+    CHECK(disk.log.size() == 3);  // .index and .data
+}

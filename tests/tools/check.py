@@ -95,6 +95,17 @@ def usage():
 
 
 @claim
+def usage_text():
+    """The help shows what docs/tool.md says of usage, each command its own line."""
+    lines = [line.strip() for line in (source / "docs/tool.md").read_text().splitlines() if line.startswith("    tenon ")][:4]
+    if [line.split()[1] for line in lines] != ["inspect", "verify", "run", "convert"]:
+        yield f"docs/tool.md begins with {lines}"
+    for line in lines:
+        for arguments in (("--help",), (line.split()[1], "--help")):
+            yield from expect(tenon(*arguments), *arguments, out=line)
+
+
+@claim
 def whole():
     """Every golden checkpoint and every model is whole, and fits its graph."""
     if len(v2_checkpoints()) < 60:
@@ -143,6 +154,33 @@ def several_defects():
     status, _, err = tenon("verify", place / "model-7")
     lines = err.splitlines()
     if status != 1 or len(lines) < 3 or lines[-1] != f"tenon: {len(lines) - 1} defects" or not any("00000-of-00003" in l and "hecksum" in l for l in lines) or not any("00001-of-00003" in l for l in lines):
+        yield f"{status}: {err}"
+
+
+@claim
+def every_defect():
+    """Three damaged tensors are named, all three, and of a damaged checkpoint also each tensor that the graph asks for in vain."""
+    place = scratch()
+    for f in GOLDEN.glob("mlp_ref/mlp-5.*"):
+        shutil.copy(f, place)
+    parts = inspected(GOLDEN / "mlp_ref/mlp-5")["checkpoint"]["variables"]  # in the order of their bytes
+    data = bytearray((place / "mlp-5.data-00000-of-00001").read_bytes())
+    bad, offset = ("beta1_power", "hidden/kernel", "out/kernel/Adam_1"), 0
+    for v in parts:
+        if v["name"] in bad:
+            data[offset + v["bytes"] // 2] ^= 16
+        offset += v["bytes"]
+    if offset != len(data):
+        yield f"{offset} bytes of tensors, {len(data)} in the file"
+    (place / "mlp-5.data-00000-of-00001").write_bytes(data)
+    status, out, err = tenon("verify", place / "mlp-5")
+    lines = err.splitlines()
+    if status != 1 or len(lines) != 4 or lines[-1] != "tenon: 3 defects" or not all(f": {name} (" in line and "Checksum does not match" in line for name, line in zip(bad, lines)):
+        yield f"{status}: {err}"
+    shutil.copy(GOLDEN / "conv_ref/conv-5.meta", place / "mlp-5.meta")
+    status, out, err = tenon("verify", place / "mlp-5")
+    missing = err.count("is not in the checkpoint") + err.count(" in the graph")
+    if status != 1 or err.count("Checksum does not match") != 3 or missing < 5 or not err.endswith(f"tenon: {3 + missing} defects\n"):
         yield f"{status}: {err}"
 
 

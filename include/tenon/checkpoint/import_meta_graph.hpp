@@ -14,14 +14,15 @@ ImportedModel import_meta_graph(const std::string& path);
 Graph import_graph_def(const std::string& path);
 ImportedModel import_saved_model(const std::string& directory, const std::vector<std::string>& tags = {"serve"});
 void initialize(Session& session, const Graph& graph, const std::vector<std::string>& variables);
+void assign(const Graph& graph, const std::string& variable, const Tensor& value);
 }
 #else
 #include "importing.hpp"
 namespace tenon {
 
-/// The graph of a `.meta` file, JSON, binary or text, and the saver that its saver_def names, or else one of all its variables.
+/// The graph of a `.meta` file, JSON, binary or text, and the saver that its saver_def names, or, if there is no such node, one of all its variables.
 ///
-/// Errors    MissingFileError, FormatError; NameError or FormatError if the graph contradicts itself. Nodes that tenon cannot run are no error
+/// Errors    MissingFileError; FormatError, also if the graph contradicts itself. Nodes that tenon cannot run are no error
 inline ImportedModel import_meta_graph(const std::string& path) { return detail::import_meta_graph(path, builtin_ops()); }
 /// The graph of a `.pb` or `.pbtxt` file, frozen or not.
 inline Graph import_graph_def(const std::string& path) { return detail::import_graph_def(path, builtin_ops()); }
@@ -33,6 +34,10 @@ inline ImportedModel import_saved_model(const std::string& directory, const std:
 ///
 /// Errors    NameError for what has no initialiser
 inline void initialize(Session& session, const Graph& graph, const std::vector<std::string>& variables) { detail::initialize(session, graph, variables); }
+/// Gives a variable of an imported graph this value, if no checkpoint has it.
+///
+/// Errors    NameError; TypeError or ShapeError for a value that does not fit
+inline void assign(const Graph& graph, const std::string& variable, const Tensor& value) { detail::assign(graph, variable, value); }
 
 }  // namespace tenon
 #endif

@@ -24,23 +24,31 @@ inline Saver saver_of(const Graph& graph, const proto::MetaGraphDef& meta) {
         options.max_to_keep = std::max(s->max_to_keep, 0);
         if (s->keep_checkpoint_every_n_hours > 0) options.keep_checkpoint_every_n_hours = static_cast<double>(s->keep_checkpoint_every_n_hours);
         options.sharded = s->sharded;
-        if (!s->restore_op_name.empty()) return Saver::of(graph, read_saver_nodes(graph, *s), options);
+        if (graph.contains(s->restore_op_name)) return Saver::of(graph, read_saver_nodes(graph, *s), options);  // else its nodes were taken out
     }
     return Saver::of(graph, variables_to_save(graph), options);
 }
-inline ImportedModel imported(proto::MetaGraphDef meta, OpIndex ops) {
-    const auto graph = import_graph(std::move(meta), ops);
+/// What contradicts itself in a file is an error of that file.
+inline Graph import_graph(proto::MetaGraphDef meta, OpIndex ops, const std::string& path) {
+    try {
+        return tenon::import_graph(std::move(meta), ops);
+    } catch (const Error& e) { throw FormatError(path + ": " + e.what()); }
+}
+inline ImportedModel imported(proto::MetaGraphDef meta, OpIndex ops, const std::string& path) {
+    const auto graph = import_graph(std::move(meta), ops, path);
     const auto& kept = *meta_graph_of(graph);
-    mark_trainable(graph, kept);
-    return {graph, saver_of(graph, kept)};
+    try {
+        mark_trainable(graph, kept);
+        return {graph, saver_of(graph, kept)};
+    } catch (const Error& e) { throw FormatError(path + ": " + e.what()); }
 }
 
-inline ImportedModel import_meta_graph(const std::string& path, OpIndex ops) { return imported(proto::read_meta(read_file(path), path), ops); }
+inline ImportedModel import_meta_graph(const std::string& path, OpIndex ops) { return imported(proto::read_meta(read_file(path), path), ops, path); }
 
 inline Graph import_graph_def(const std::string& path, OpIndex ops) {
     proto::MetaGraphDef meta;
     meta.graph_def.emplace() = proto::read_graph(read_file(path), path);
-    return import_graph(std::move(meta), ops);
+    return import_graph(std::move(meta), ops, path);
 }
 
 inline ImportedModel import_saved_model(const std::string& directory, std::vector<std::string> tags, OpIndex ops) {
@@ -55,7 +63,7 @@ inline ImportedModel import_saved_model(const std::string& directory, std::vecto
     for (auto& meta : model.meta_graphs) {
         const auto has = meta.meta_info_def ? meta.meta_info_def->tags : std::vector<std::string>{};
         if (sorted(has) == sorted(tags)) {
-            auto result = imported(std::move(meta), ops);
+            auto result = imported(std::move(meta), ops, path);
             const auto values = join_path(directory, "variables/variables");
             if (!result.saver.variables().empty()) restore_variables(values, result.saver.variables());
             return result;
@@ -76,6 +84,17 @@ inline std::shared_ptr<Operation> initializer_of(const Graph& graph, const std::
                 if (operation_part(d.variable_name) == variable && graph.contains(d.initializer_name)) return graph.get_operation_by_name(d.initializer_name);
     if (graph.contains(variable + "/Assign")) return graph.get_operation_by_name(variable + "/Assign");
     throw NameError("[initialize] the graph has no initialiser of the variable '" + variable + "'");
+}
+inline void assign(const Graph& graph, const std::string& variable, const Tensor& value) {
+    const auto o = graph.get_operation_by_name(variable);
+    if (!o->state) throw NameError("[assign] " + describe(*o) + " is not a variable");
+    if (value.dtype() != o->table->dtype) throw TypeError(sentence("[assign] ", describe(*o), " is ", o->table->dtype, ", the value ", value.dtype()));
+    auto& state = *o->state;
+    const auto& dims = state.value ? state.value.dims() : o->results[0].dims;
+    if (!compatible(dims, value.dims())) throw ShapeError(sentence("[assign] ", describe(*o), " is ", dims, ", the value ", value.dims()));
+    if (state.value) state.value.assign(value);  // in place: plans know the address
+    else state.value = value.clone();
+    state.initialized = true;
 }
 inline void initialize(Session& session, const Graph& graph, const std::vector<std::string>& variables) {
     std::vector<Output> all;

@@ -95,11 +95,12 @@ template <class = void> RestoreReport restore_variables(const std::string& prefi
     if (!report.fits()) throw RestoreError(report.text());
     std::vector<Tensor> values;
     for (const auto& s : steps) values.push_back(checkpoint.read(*s.from, s.slice));
-    for (auto& s : steps) if (!s.to->value) s.to->value = Tensor(s.from->dtype, s.dims);
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        steps[i].to->value.assign(values[i]);  // in place: plans know the address
+    for (std::size_t i = 0; i < steps.size(); ++i) {  // nothing here can fail
+        auto& to = *steps[i].to;
+        if (to.value) to.value.assign(values[i]);  // in place: plans know the address
+        else to.value = std::move(values[i]);
         values[i] = {};
-        steps[i].to->initialized = true;
+        to.initialized = true;
     }
     return report;
 }

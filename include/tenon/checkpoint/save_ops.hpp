@@ -48,7 +48,7 @@ struct SaveV2 {
     }
 };
 
-/// Reads tensors from a checkpoint, of either version. A plan knows their extents, so it looks into the file.
+/// Reads tensors from a checkpoint, of either version. A plan knows their extents, so it looks into the file; making the graph does not.
 ///
 /// Shapes    prefix [], tensor_names [n], shape_and_slices [n] -> n tensors
 /// Errors    RestoreError, which lists every tensor that is missing or of another type or shape; those of BundleReader
@@ -56,7 +56,7 @@ struct RestoreV2 {
     std::vector<DType> dtypes;
     static constexpr const char* name = "RestoreV2";
     static constexpr int arity = 3;
-    static constexpr bool stateful = true, differentiable = false;
+    static constexpr bool stateful = true, differentiable = false, dims_in_file = true;
     static constexpr TypeAttr types[]{TypeAttr{TypeAttr::output_list, "dtypes"}};
     template <class Self = RestoreV2> static constexpr auto params = std::tuple(attr("dtypes", &Self::dtypes));
     static constexpr bool needs(std::size_t, std::size_t) { return true; }

@@ -145,7 +145,8 @@ private:
         for (const auto& o : parts_->operations) {
             const std::string_view n = o->name;
             const auto slash = n.rfind('/');
-            const auto d = std::min(detail::distance(name, n), slash == std::string_view::npos ? n.size() : detail::distance(name, n.substr(slash + 1)) + 1);
+            auto d = detail::distance(name, n);
+            if (slash != std::string_view::npos) d = std::min(d, detail::distance(name, n.substr(slash + 1)) + 1);
             if (d <= std::max<std::size_t>(2, name.size() / 3)) close.emplace_back(d, n);
         }
         std::sort(close.begin(), close.end());

@@ -91,6 +91,7 @@ struct OpTable {
     bool stops_gradient = false;
     bool initialises = false;     ///< gives the variable it writes all of its value
     bool supported = true;        ///< false: carried through, not run
+    std::string_view reason{};    ///< why not; "": no such op is known
     int writes = 0;               ///< so many leading inputs are variables, written in place; output 0 is the first of them
     int view = -1;                ///< the input that is passed on
     bool (*needs)(std::size_t i, std::size_t n) = nullptr;  ///< whether the plan has to know the elements of input i of n
@@ -99,6 +100,7 @@ struct OpTable {
     int (*outputs)(const void* op) = nullptr;
     Inferred (*infer)(const void* op, std::span<const Ref> in) = nullptr;
     std::vector<Dims> (*output_dims)(const void* op, std::span<const Ref> in) = nullptr;  ///< in place of infer's answer, of an op whose outputs are more than it holds
+    bool dims_in_file = false;    ///< output_dims looks into a file: only a plan that runs the op asks it
     DType result = DType::invalid;  ///< of every output, unless there is:
     DType (*output_type)(const void* op, std::span<const Ref> in, int output) = nullptr;
     Tensor (*known)(const void* op, std::span<const Ref> in, int output) = nullptr;  ///< the output as far as extents tell it; else null
@@ -241,11 +243,12 @@ template <class = void> [[gnu::noinline]] std::vector<Result> infer_results(cons
     if (!r.ok()) throw ShapeError((where.empty() ? "" : where + ": ") + std::string(r.why.view()));
     std::vector<Result> results(static_cast<std::size_t>(table.outputs(op.get())));
     std::vector<Dims> many;
-    if (table.output_dims) many = table.output_dims(op.get(), in);
+    const bool ask = table.output_dims && !(may_be_unknown && table.dims_in_file);
+    if (ask) many = table.output_dims(op.get(), in);
     bool foldable = !table.stateful && table.forward && table.writes == 0 && !results.empty();
     for (const Ref& i : in) foldable &= i.data != nullptr;
     for (std::size_t i = 0; i < results.size(); ++i) {
-        results[i].dims = table.output_dims ? many[i] : r.dims[std::min(i, r.count - 1)];
+        results[i].dims = ask ? many[i] : r.dims[std::min(i, r.count - 1)];
         if (!possible(results[i].dims)) throw ShapeError((where.empty() ? "" : where + ": ") + "[" + std::string(table.name) + "] a result of " + to_string(results[i].dims));
         results[i].dtype = table.output_type ? table.output_type(op.get(), in, static_cast<int>(i)) : table.result;
         const auto n = results[i].dims.size();

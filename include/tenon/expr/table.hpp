@@ -165,6 +165,7 @@ template <class O> consteval OpTable make_untyped_table() {
     else t.outputs = &one_output;
     t.infer = &infer<O>;
     if constexpr (requires(const O& o, std::span<const Ref> in) { o.output_dims(in); }) t.output_dims = [](const void* op, std::span<const Ref> in) { return as<O>(op).output_dims(in); };
+    t.dims_in_file = requires { O::dims_in_file; };
     if constexpr (requires(const O& o, std::span<const Ref> in) { o.output_type(0, in); }) t.output_type = [](const void* op, std::span<const Ref> in, int i) { return as<O>(op).output_type(i, in); };
     else if constexpr (requires(const O& o) { o.output_type(0); }) t.output_type = [](const void* op, std::span<const Ref>, int i) { return as<O>(op).output_type(i); };
     if constexpr (requires(const O& o, std::span<const Ref> in) { O::known(o, in, 0); }) t.known = [](const void* op, std::span<const Ref> in, int i) -> Tensor { return O::known(as<O>(op), in, i); };

@@ -77,12 +77,12 @@ inline proto::GraphDef export_graph(const Graph& graph) {
         auto& node = def.node.emplace_back(node_def(*graph.operations()[i]));
         order.each_reader(i, [&](const Operation& reader) { node.input.push_back("^" + reader.name); });
     }
-    def.versions.emplace().producer = 134;  // TensorFlow 1.15: a scalar placeholder is a scalar
     if (const auto* file = static_cast<const Imported*>(graph.origin().get())) {
         def.library = file->meta.graph_def->library;
-        if (file->meta.graph_def->versions) def.versions = file->meta.graph_def->versions;
+        def.version = file->meta.graph_def->version;
+        def.versions = file->meta.graph_def->versions;
         def.unknown = file->meta.graph_def->unknown;
-    }
+    } else def.versions.emplace().producer = 134;  // TensorFlow 1.15: a scalar placeholder is a scalar
     return def;
 }
 

@@ -37,6 +37,7 @@ inline std::shared_ptr<Operation> carry(const proto::NodeDef& def, std::vector<O
     t.arity = -1;
     t.stateful = true;
     t.supported = false;
+    t.reason = carried->reason;
     auto o = std::make_shared<Operation>(&carried->table, carried, std::move(inputs));
     o->results.resize(outputs);
     return o;
@@ -175,27 +176,15 @@ private:
                 o = operation(def, inputs);
             } catch (const Error& e) {
                 reason = e.what();
+                if (reason.starts_with(def.name + ": ")) reason.erase(0, def.name.size() + 2);
             }
         }
         if (!o) o = carry(def, std::move(inputs), 1, reason);
-        hint_shapes(def, *o);
         o->name = def.name;
         o->controls = std::move(controls);
         o->origin = std::shared_ptr<const void>(file_, &def);
         made_[z(node)] = o;
         order_.push_back(std::move(o));
-    }
-    /// `_output_shapes` is a hint, often wrong; it helps where nothing else is known.
-    static void hint_shapes(const proto::NodeDef& def, Operation& o) {
-        if (o.table->supported && o.table->arity != 0) return;
-        const auto* a = def.attr.find("_output_shapes");
-        if (!a || !a->list) return;
-        for (std::size_t i = 0; i < a->list->shape.size() && i < o.results.size(); ++i) {
-            if (o.results[i].dims.ranked()) continue;
-            try {
-                o.results[i].dims = proto::dims_of(a->list->shape[i]);
-            } catch (const ShapeError&) {}
-        }
     }
     /// Null if no table fits.
     std::shared_ptr<Operation> operation(const proto::NodeDef& def, const std::vector<Output>& inputs) const {
@@ -210,9 +199,16 @@ private:
         const Output o = make_operation(*t, std::move(op), inputs, def.name);
         if (t->is_state) {
             o.operation->state = std::make_shared<State>();
-            if (o.dims().known()) o.operation->state->value = Tensor(t->dtype, o.dims());
+            if (o.dims().known()) o.operation->state->value = memory_for(t->dtype, o.dims());
         }
         return o.operation;
+    }
+    static Tensor memory_for(DType t, const Dims& d) {
+        Tensor memory;
+        try {
+            memory = Tensor(t, d);
+        } catch (const std::bad_alloc&) { throw UnsupportedError("there is no memory for " + std::string(name_of(t)) + " " + to_string(d)); }
+        return memory;
     }
     static const OpTable* table_for(std::span<const OpTable* const> tables, const proto::NodeDef& def, const std::vector<Output>& inputs) {
         for (const TypeAttr& a : tables[0]->types) {
@@ -234,14 +230,22 @@ private:
             using AttrReading::at;
             void at(const char*, Dims& v, bool) override { v = Dims::unranked(); }
         } unknown(def);
-        if (shape && shape->shape && shape->shape->dim.empty() && producer > 0 && producer < 24) t.attributes(op, unknown);
+        if (shape && shape->shape && shape->shape->dim.empty() && producer < 24) t.attributes(op, unknown);
     }
 };
 
 }  // namespace detail
 
-/// Why an imported operation whose table is not `supported` cannot be run; "" if no op of its name is known.
-inline const std::string& why_unsupported(const Operation& o) { return static_cast<const detail::Carried*>(o.op.get())->reason; }
+/// What the attribute `_output_shapes` of an imported node says of an output, which is often wrong, and so nothing is held to it. Unranked if it says nothing.
+inline Dims hinted_dims(const Output& o) {
+    const auto* const def = node_def_of(*o.operation);
+    const auto* const a = def ? def->attr.find("_output_shapes") : nullptr;
+    const auto i = static_cast<std::size_t>(o.index);
+    if (!a || !a->list || i >= a->list->shape.size()) return Dims::unranked();
+    try {
+        return proto::dims_of(a->list->shape[i]);
+    } catch (const ShapeError&) { return Dims::unranked(); }
+}
 
 /// The operations of a GraphDef, by name.
 ///

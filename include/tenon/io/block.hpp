@@ -68,16 +68,21 @@ template <class Visit> void each_entry(std::string_view contents, const std::str
 
     std::string key;
     std::size_t key_bytes = 0;
-    auto restart = get_fixed32(restarts);
+    constexpr auto none = ~std::uint64_t{0};
+    const auto next_restart = [&] {
+        const auto at = get_fixed32(restarts);
+        return at ? std::uint64_t{*at} : none;
+    };
+    auto restart = next_restart();
     for (bool first = true; !entries.empty(); first = false) {
         const auto offset = end - entries.size();
         const auto shared = get_varint32(entries), unshared = get_varint32(entries), value_bytes = get_varint32(entries);
         if (!shared || !unshared || !value_bytes || *shared > key.size() || std::uint64_t{*unshared} + *value_bytes > entries.size())
             throw corrupt("bad entry in block: its lengths do not fit");
-        if (restart && *restart < offset) throw corrupt("bad block contents: a restart is not at an entry");
-        if (restart && *restart == offset) {
+        if (restart < offset) throw corrupt("bad block contents: a restart is not at an entry");
+        if (restart == offset) {
             if (*shared != 0) throw corrupt("bad entry in block: a restart that is not whole");
-            restart = get_fixed32(restarts);
+            restart = next_restart();
         } else if (first) throw corrupt("bad block contents: the first entry is no restart");
         const auto suffix = entries.substr(0, *unshared);
         if (!first && suffix <= std::string_view(key).substr(*shared)) throw corrupt("keys do not ascend");
@@ -88,7 +93,7 @@ template <class Visit> void each_entry(std::string_view contents, const std::str
         entries.remove_prefix(std::size_t{*unshared} + *value_bytes);
         visit(std::as_const(key), value);
     }
-    if (restart && *restart != 0) throw corrupt("bad block contents: a restart is not at an entry");
+    if (restart != none && restart != 0) throw corrupt("bad block contents: a restart is not at an entry");
 }
 
 }  // namespace tenon

@@ -21,6 +21,7 @@ protected:
         const Operation* o = nullptr;
         int first_value = 0, values = 0, unit = none;
         bool needed = false, copies = false;  // copies: a read of a variable that must not see a later update
+        bool fed_only = false;  // some outputs are fed, the others nobody needs: its inputs are not looked at
         bool gated = false;  // it, or something it was folded from, has control inputs
     };
     std::span<const Output> fetches_;
@@ -133,7 +134,9 @@ private:
                 if (!is_fed(from)) enter(from.operation.get());
             }
         }
-        for (const Feed& f : feeds_) add(f.of.operation.get());  // those whose other outputs nobody needs
+        const int reached = static_cast<int>(ops_.size());
+        for (const Feed& f : feeds_)
+            if (const int at = add(f.of.operation.get()); at >= reached) ops_[z(at)].fed_only = true;
     }
 
     // ---- infer -------------------------------------------------------------------------------------------
@@ -155,7 +158,7 @@ private:
             const Operation& o = *op.o;
             bool all_fed = op.values > 0;
             for (int k = 0; k < op.values; ++k) all_fed &= values_[z(op.first_value + k)].feed != none;
-            if (all_fed) continue;
+            if (all_fed || op.fed_only) continue;
             in.clear();
             bool open = false;
             for (std::size_t k = 0; k < o.inputs.size(); ++k) {
@@ -224,15 +227,29 @@ private:
         }
         refuse_what_cannot_run();
     }
+    /// A line for each kind of op and reason: "Foo ('a', 'b', 'c' and 4 more)", "Conv2D ('d'): attribute padding is 'FULL'".
+    static std::string listed(std::vector<const Operation*> all) {
+        const auto key = [](const Operation* o) { return std::pair(o->table->name, o->table->reason); };
+        std::stable_sort(all.begin(), all.end(), [&](const Operation* a, const Operation* b) { return key(a) < key(b); });
+        std::string text;
+        for (std::size_t i = 0, end; i < all.size(); i = end) {
+            for (end = i; end < all.size() && key(all[end]) == key(all[i]); ++end) {}
+            const auto shown = std::min(end, i + 3);
+            text += "\n  " + std::string(all[i]->table->name) + " (";
+            for (auto k = i; k < shown; ++k) text += (k > i ? ", '" : "'") + all[k]->name + "'";
+            text += (end > shown ? " and " + std::to_string(end - shown) + " more)" : ")") + (all[i]->table->reason.empty() ? "" : ": " + std::string(all[i]->table->reason));
+        }
+        return text;
+    }
     void refuse_what_cannot_run() const {
-        std::string unsupported, unfed;
-        const auto list = [](std::string& names, const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
+        std::string unfed;
+        std::vector<const Operation*> unsupported;
         for (const Op& op : ops_) {
             if (!op.needed) continue;
-            if (!op.o->table->supported) list(unsupported, describe(*op.o));
-            else if (op.o->table->name == "Placeholder") list(unfed, describe(*op.o) + " " + std::string(name_of(op.o->results[0].dtype)) + " " + to_string(op.o->results[0].dims));
+            if (!op.o->table->supported) unsupported.push_back(op.o);
+            else if (op.o->table->name == "Placeholder") unfed += (unfed.empty() ? "" : ", ") + describe(*op.o) + " " + std::string(name_of(op.o->results[0].dtype)) + " " + to_string(op.o->results[0].dims);
         }
-        if (!unsupported.empty()) throw UnsupportedError("[run] ops that tenon cannot run: " + unsupported);
+        if (!unsupported.empty()) throw UnsupportedError("[run] ops that tenon cannot run, and that are needed:" + listed(std::move(unsupported)));
         if (!unfed.empty()) throw FeedError("[run] not fed: " + unfed);
         for (const Op& op : ops_) {
             const OpTable& t = *op.o->table;

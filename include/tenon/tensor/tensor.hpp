@@ -23,7 +23,9 @@ class Buffer {
 public:
     Buffer() = default;
     /// Not cleared: who asks for memory is about to fill it.
-    template <class = void> explicit Buffer(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new(std::max<std::size_t>((bytes + 63) / 64 * 64, 64), std::align_val_t{64}))), bytes_(bytes) {}
+    template <class = void> explicit Buffer(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new(std::max<std::size_t>((bytes + 63) / 64 * 64, 64), std::align_val_t{64}, std::nothrow))), bytes_(bytes) {
+        if (!memory_) throw std::bad_alloc();
+    }
     template <class = void> std::byte* data() const { return memory_.get(); }
     std::size_t bytes() const { return bytes_; }
 };
