@@ -17,6 +17,8 @@ inline std::string read_bytes(const std::string& path) {
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 inline void write_bytes(const std::string& path, const std::string& bytes) {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);  // ext4 waits for the disk where an old file is cut off and filled again
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
     out << bytes;
     out.close();
