@@ -43,7 +43,7 @@ struct OpGraph {
 
     explicit OpGraph(const OneOp& one, const std::vector<Dims>& known = {}) : graph(imported(one, known)), op(graph.get_operation_by_name("op")), session(graph) {
         if (!op->table->supported) {
-            const auto& reason = why_unsupported(*op);
+            const std::string reason(op->table->reason);
             if (reason.empty() || reason.starts_with("no kernel")) throw UnsupportedError(reason);
             throw ValueError(reason);
         }
