@@ -201,6 +201,7 @@ private:
         for (const Output& r : roots) r.operation->group = backward;
     }
     /// The sum or mean of the statement `y`, if its kernel can come along with the backward kernel: the adjoint `g` does not wait for it.
+    /// Nor may `g` know it in any other way: the total would own its kernel, the kernel `g`, and `g` the total.
     std::shared_ptr<Operation> total_of(const Output& y, const Output& g) const {
         std::shared_ptr<Operation> found;
         for (const int user : users_[z(number_.find(y.operation.get()))])
@@ -212,7 +213,7 @@ private:
             const Operation* o = todo.back();
             todo.pop_back();
             if (o == found.get()) return {};
-            if (!seen.insert(o) || (!o->results.empty() && o->results[0].known)) continue;
+            if (!seen.insert(o)) continue;
             for (const Output& i : o->inputs) todo.push_back(i.operation.get());
             for (const auto& c : o->controls) todo.push_back(c.get());
             if (o->group && o->group->total >= 0)  // a total that comes with a gradient waits for that one's adjoint

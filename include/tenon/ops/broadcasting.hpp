@@ -180,7 +180,7 @@ template <class T> Node<T> divide_by_ratio(const Node<T>& g, const Node<T>& x, c
         const auto ratio = x.dims().size() / std::max<std::int64_t>(y.dims().size(), 1);
         return make<T>(RealDiv{}, {g, make_const<T>(Tensor::scalar(static_cast<T>(ratio)))});
     }
-    const auto size = [](const Node<T>& of) { return make_operation(table_of<Size, T>(), std::make_shared<Size>(), {of}); };
+    const auto size = [](const Node<T>& of) { return detail::folded(make_operation(table_of<Size, T>(), std::make_shared<Size>(), {of})); };
     const Output ratio = make<std::int32_t>(FloorDiv{}, {size(x), make<std::int32_t>(Maximum{}, {size(y), detail::integers(1)})});
     return make<T>(RealDiv{}, {g, make<T>(Cast{}, {ratio})});
 }
