@@ -28,7 +28,7 @@ class Case:
 
     def refused(self, problems):
         """Whether all that is wrong is that ops have no kernel, and that is told above."""
-        ops = re.findall(r"'[^']+' \((\w+)\)", problems[0]) if problems and "ops that tenon cannot run:" in problems[0] else []
+        ops = re.findall(r"^  (\w+) \('", problems[0], re.M) if problems and "ops that tenon cannot run" in problems[0] else []
         return self.may_be_refused is not None and any(re.fullmatch(self.may_be_refused, op) for op in ops)
 
 
