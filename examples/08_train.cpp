@@ -32,7 +32,7 @@ int main() {
         if (epoch % 5 == 0) std::printf("epoch %2d: validation loss %.3f, accuracy %.3f\n", epoch, double(left), right(validation));
     }
     std::printf("accuracy on %zu others %.3f, at least 0.96: %s\n", test.size(), right(test), right(test) >= 0.96 ? "yes" : "no");
-    std::printf("saved as %s\n", Saver{Graph{scores, train}}.save(session, "ten_digits", {.global_step = 660}).c_str());
+    std::printf("saved as %s\n", Saver{Graph{scores, loss, train}}.save(session, "ten_digits", {.global_step = 660}).c_str());
 }
 
 // Output:
