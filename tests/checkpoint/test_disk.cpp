@@ -43,6 +43,7 @@ template <int n> struct Model {
         set(7);
         const auto latest = latest_checkpoint(folder);
         if (!latest) return -1;
+        CHECK(verify_bundle(*latest).empty());
         saver.restore(session, *latest);
         return all();
     }

@@ -12,11 +12,14 @@ namespace tenon {
 inline std::string index_name(const std::string& prefix) { return prefix + ".index"; }
 /// "-00000-of-00001": shard and number of shards, both with at least five digits.
 inline std::string shard_suffix(std::uint32_t shard, std::uint32_t shards) {
-    const auto digits = [](std::uint32_t n) {
-        const auto s = std::to_string(n);
-        return std::string(s.size() < 5 ? 5 - s.size() : 0, '0') + s;
+    std::string suffix;
+    const auto put = [&](std::string_view word, std::uint32_t n) {
+        const auto digits = std::to_string(n);
+        suffix.append(word).append(digits.size() < 5 ? 5 - digits.size() : 0, '0').append(digits);
     };
-    return "-" + digits(shard) + "-of-" + digits(shards);
+    put("-", shard);
+    put("-of-", shards);
+    return suffix;
 }
 inline std::string data_name(const std::string& prefix, std::uint32_t shard, std::uint32_t shards) { return prefix + ".data" + shard_suffix(shard, shards); }
 /// The data files that P has, of any number of shards.
