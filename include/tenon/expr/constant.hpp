@@ -7,6 +7,10 @@ namespace tenon {
 template <class T, class S = Unranked> struct Node;
 struct any {};  ///< the element type of a tensor whose dtype is only known at run time
 
+/// Whichever of float, double, half and bfloat16: a list of ops has one rule for all of them, of which every operation takes the type of its inputs.
+struct any_float {};
+template <> inline constexpr DType dtype_of<any_float> = any_float_dtype;
+
 /// A tensor that is part of the graph.
 ///
 /// Values    every dtype that a Tensor holds
@@ -25,8 +29,11 @@ struct AddN;
 
 namespace detail {
 template <class O, class T> consteval OpTable make_table();
+template <class O, class T> consteval OpTable make_listed_table();
 }
 template <class O, class T> inline constexpr OpTable table = detail::make_table<O, T>();
+/// The same in a list of ops, where one rule serves all floating types.
+template <class O, class T> inline constexpr OpTable listed_table = detail::make_listed_table<O, T>();
 
 #ifdef TENON_PREBUILT
 /// In the static library: the table of its index. Errors: UnsupportedError if the library's list does not have it.
@@ -35,8 +42,12 @@ const OpTable& prebuilt_table(std::string_view name, DType dtype);
 /// The table of an op for an element type, wherever its kernels were compiled: in this program, or in the static library.
 template <class O, class T> const OpTable& table_of() {
 #ifdef TENON_PREBUILT
-    static const OpTable& found = prebuilt_table(O::name, dtype_of<T>);
-    return found;
+    if constexpr (std::is_same_v<T, any_float>) {
+        return table<O, T>;
+    } else {
+        static const OpTable& found = prebuilt_table(O::name, dtype_of<T>);
+        return found;
+    }
 #else
     return table<O, T>;
 #endif
@@ -45,6 +56,21 @@ template <class O, class T> const OpTable& table_of() {
 /// A constant as an operation.
 template <class T> Output make_const(Tensor value, std::string name = {}) {
     return make_operation(table_of<Const, T>(), std::make_shared<Const>(Const{std::move(value)}), {}, std::move(name));
+}
+
+/// `value` as a constant of the element type of `like`, which is a T.
+template <class T> Output scalar_like(const Output& like, double value) {
+    if constexpr (!std::is_same_v<T, any_float>) {
+        return make_const<T>(Tensor::scalar(static_cast<T>(value)));
+    } else {
+        const auto as = [&]<class F>(std::type_identity<F>) { return make_operation(listed_table<Const, F>, std::make_shared<Const>(Const{Tensor::scalar(static_cast<F>(value))}), {}); };
+        switch (like.dtype()) {
+            case DType::float64: return as(std::type_identity<double>{});
+            case DType::half: return as(std::type_identity<half>{});
+            case DType::bfloat16: return as(std::type_identity<bfloat16>{});
+            default: return as(std::type_identity<float>{});
+        }
+    }
 }
 
 namespace detail {

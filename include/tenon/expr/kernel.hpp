@@ -14,7 +14,7 @@ template <class T, class R, std::size_t N, class F> void each_block(const Call& 
     std::array<Reader<T>, N> readers;
     for (std::size_t k = 0; k < N; ++k) readers[k].open(*c.in[k], layouts.each[k], layouts.cuts);
     R* const out = static_cast<R*>(c.out[0]->data);
-    layouts.cuts.each([&](std::int64_t i, std::int64_t n) { f(map(out + i, n), readers, i, n); });
+    layouts.cuts.each([&](std::int64_t i, std::int64_t n) { f(out + i, readers, i, n); });
 }
 using Step = void (*)(const void* op, void* y, const void* const* x, std::int64_t n);
 /// The same with one function per op: the loop around it is compiled once per type.
@@ -22,7 +22,7 @@ template <class T, class R, std::size_t N> [[gnu::noinline]] void walk(const Cal
     each_block<T, R, N>(c, [&](auto y, auto& readers, auto i, auto n) {
         const void* x[N];
         for (std::size_t k = 0; k < N; ++k) x[k] = readers[k].at(i, n);
-        step(c.op, y.data(), x, n);
+        step(c.op, y, x, n);
     });
 }
 /// Integers wrap, as they do in TensorFlow; signed ones would be undefined.
@@ -34,7 +34,7 @@ template <class T> auto wrapping(const T& v) {
 }
 /// One Eigen assignment where vectors pay, a plain loop over `element`, or over `forward` of single elements, where they do not.
 template <class O, class T, class R, class... X> void step_over(const O& op, R* y, std::int64_t n, const X*... x) {
-    if constexpr (std::is_floating_point_v<T> && std::is_same_v<R, T> && !requires { O::by_element; }) map(y, n) = op.forward(map(x, n)...);
+    if constexpr (std::is_floating_point_v<T> && std::is_same_v<R, T> && !requires { O::by_element; }) store(y, n, op.forward(map(x, n)...));
     else if constexpr (requires { op.element(*x...); }) for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.element(x[k]...));
     else for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.forward(wrapping(x[k])...));
 }
@@ -53,11 +53,14 @@ template <class T> using storage_t = std::conditional_t<std::is_same_v<T, std::s
     std::conditional_t<sizeof(T) == 1, std::uint8_t, std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::conditional_t<sizeof(T) == 8, std::uint64_t, T>>>>>;
 
 template <class O> inline constexpr bool keeps_type = requires { O::moves; } || requires { O::casts; };
-
+template <class O> constexpr int writes_of() {
+    if constexpr (requires { O::writes; }) return O::writes;
+    else return 0;
+}
 
 template <class O, class T> void forward(const Call& c) {
     if constexpr (is_small_float<T> && !keeps_type<O>) {
-        run_through_float(table<O, float>, c);
+        run_through_float(&forward<O, float>, writes_of<O>(), c);
     } else if constexpr (ElementwiseOp<O>) {
         walk<T, result_t<O, T>, static_cast<std::size_t>(O::arity)>(c, &step<O, T>);
     } else if constexpr (requires { O::moves; }) {
@@ -66,10 +69,11 @@ template <class O, class T> void forward(const Call& c) {
         as<O>(c.op).template compute<T>(c);
     }
 }
-template <class O, class T> std::size_t workspace(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
-    if constexpr (is_small_float<T> && !keeps_type<O>) return workspace_through_float(table<O, float>, op, in, out);
-    else return as<O>(op).template workspace<T>(in, out);
-}
 template <class O, class T> concept HasWorkspace = requires(const O& o, std::span<const Ref* const> r) { o.template workspace<T>(r, r); };
+template <class O, class T> std::size_t workspace(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+    if constexpr (!is_small_float<T> || keeps_type<O>) return as<O>(op).template workspace<T>(in, out);
+    else if constexpr (HasWorkspace<O, float>) return workspace_through_float(&workspace<O, float>, op, in, out);
+    else return workspace_through_float(nullptr, op, in, out);
+}
 
 }  // namespace tenon::detail

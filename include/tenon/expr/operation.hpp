@@ -96,6 +96,7 @@ struct OpTable {
     int view = -1;                ///< the input that is passed on
     bool (*needs)(std::size_t i, std::size_t n) = nullptr;  ///< whether the plan has to know the elements of input i of n
     std::span<const TypeAttr> types{};
+    const OpTable& (*of_type)(DType) = nullptr;  ///< of a table that stands for several: the one to use
 
     int (*outputs)(const void* op) = nullptr;
     Inferred (*infer)(const void* op, std::span<const Ref> in) = nullptr;
@@ -193,6 +194,8 @@ template <class = void> std::string describe(const Operation& o) {
 
 /// For `input_type`: any element type, or an index (int32 or int64).
 inline constexpr DType any_dtype{-1}, index_dtype{-2};
+/// Of tables that stand for those of all floating element types.
+inline constexpr DType any_float_dtype{-3};
 
 /// Whether input `i` of `n` is a member of the op.
 template <class = void> bool is_const_input(const OpTable& t, std::size_t i, std::size_t n) {
@@ -220,6 +223,17 @@ template <class = void> void check_inputs(const OpTable& t, std::span<const Ref>
         if (want == any_dtype || want == is || (want == index_dtype && (is == DType::int32 || is == DType::int64))) continue;
         fail("input ", std::to_string(i), " is ", std::string(name_of(is)), ", takes ", want == index_dtype ? std::string("int32 or int64") : std::string(name_of(want)));
     }
+}
+
+/// The table for the element type that the inputs have, in place of one that stands for several.
+template <class = void> [[gnu::noinline]] const OpTable& of_inputs(const OpTable& any, std::span<const Output> inputs) {
+    for (std::size_t i = 0, data = 0; i < inputs.size(); ++i) {
+        if (is_const_input(any, i, inputs.size())) continue;
+        const DType want = any.input_type ? any.input_type(data, any.dtype) : any.dtype;
+        ++data;
+        if (want == any.dtype && inputs[i].dtype() != DType::invalid) return any.of_type(inputs[i].dtype());
+    }
+    throw TypeError("[" + std::string(any.name) + "] no input says the element type");
 }
 
 /// Whether a tensor can have these extents: sizes come from files and feeds.
@@ -278,7 +292,8 @@ template <class = void> [[gnu::noinline]] std::vector<Result> infer_results(cons
 }
 
 /// The only maker of operations. Never inlined: this is what every typed call comes down to, and it is paid per call site.
-template <class = void> [[gnu::noinline]] Output make_operation(const OpTable& table, std::shared_ptr<const void> op, std::vector<Output> inputs, std::string name = {}) {
+template <class = void> [[gnu::noinline]] Output make_operation(const OpTable& told, std::shared_ptr<const void> op, std::vector<Output> inputs, std::string name = {}) {
+    const OpTable& table = told.of_type ? of_inputs(told, inputs) : told;
     auto o = std::make_shared<Operation>(&table, std::move(op), std::move(inputs));
     o->name = std::move(name);
     std::vector<Ref> in;

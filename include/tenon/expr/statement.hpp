@@ -91,7 +91,7 @@ template <class T, int first, auto op, class... In> struct Live<T, Tree<op, In..
     /// Before going backward: fill the blocks of results that rules reuse. What reads an absent leaf nobody wants.
     template <bool root = false> void prepare(std::uint32_t present) {
         unpack(in, [&](auto&... x) { (prepare_input(x, present), ...); });
-        if constexpr (keep && !root) if (!(positions & ~present)) map(kept, n) = fresh().value;
+        if constexpr (keep && !root) if (!(positions & ~present)) store(kept, n, fresh().value);
     }
     template <class X> static void prepare_input(X& x, std::uint32_t present) { if constexpr (requires { x.prepare(present); }) x.prepare(present); }
     auto fresh() const {
@@ -112,7 +112,7 @@ template <class T, int first, auto op, class... In> struct Live<T, Tree<op, In..
     template <class E, std::uint32_t mask> auto take(const Lazy<E, mask>& g, Sink<T>& sink) { return back(g, value(), sink); }
     template <class E, std::uint32_t mask, class Y> auto back(const Lazy<E, mask>& g, const Y& y, Sink<T>& sink) {
         if constexpr (sizeof...(In) > 1 && !std::is_same_v<E, flat_map<const T>>) {
-            if (sink.wanted & positions) map(adjoint, n) = g.value;
+            if (sink.wanted & positions) store(adjoint, n, g.value);
             return through(lazy<mask>(map(static_cast<const T*>(adjoint), n)), y, sink);
         } else {
             return through(g, y, sink);
@@ -158,7 +158,7 @@ template <class T, class Pattern> struct Statement {
         Root tree;
         each_block<T, T, leaves>(c, [&](auto y, auto& x, auto i, auto n) {
             tree.load(x.data(), i, n);
-            y = tree.forward().value;
+            store(y, n, tree.forward().value);
         });
     }
     static auto back(Root& tree, const T* g, const T* y, Sink<T>& sink) {

@@ -156,7 +156,7 @@ template <class O> consteval OpTable make_untyped_table() {
     t.stops_gradient = requires { O::stops_gradient; };
     t.initialises = requires { O::initialises; };
     t.types = types_of<O>();
-    if constexpr (requires { O::writes; }) t.writes = O::writes;
+    t.writes = writes_of<O>();
     if constexpr (requires { O::view; }) t.view = O::view;
     if constexpr (requires { O::needs(0u, 0u); }) t.needs = [](std::size_t i, std::size_t n) { return O::needs(i, n); };
     if constexpr (requires { O::input_type(0u, DType{}); }) t.input_type = [](std::size_t i, DType self) { return O::input_type(i, self); };
@@ -184,7 +184,8 @@ template <class O> consteval OpTable make_untyped_table() {
 }
 template <class O> inline constexpr OpTable untyped_table = make_untyped_table<O>();
 
-template <class O, class T> consteval OpTable make_table() {
+/// What a table has but the rule.
+template <class O, class T> consteval OpTable make_kernel_table() {
     OpTable t = untyped_table<O>;
     t.dtype = dtype_of<T>;
     t.result = dtype_of<result_t<O, T>>;
@@ -192,11 +193,39 @@ template <class O, class T> consteval OpTable make_table() {
         t.forward = &forward<O, T>;
         if constexpr (HasWorkspace<O, T> || (is_small_float<T> && !keeps_type<O>)) t.workspace = &workspace<O, T>;
     }
-    if constexpr (!requires { requires !O::differentiable; }) {
-        if constexpr (std::is_floating_point_v<T> || is_small_float<T>) {
+    return t;
+}
+template <class O, class T> inline constexpr bool has_rule = (std::is_floating_point_v<T> || is_small_float<T>) && !requires { requires !O::differentiable; };
+
+template <class O> const OpTable& of_type(DType t) {
+    switch (t) {
+        case DType::float32: return listed_table<O, float>;
+        case DType::half: return listed_table<O, half>;
+        case DType::bfloat16: return listed_table<O, bfloat16>;
+        case DType::float64: if constexpr (!requires { requires !O::of_doubles; }) return listed_table<O, double>; [[fallthrough]];
+        default: throw TypeError("[" + std::string(O::name) + "] has no kernel for " + std::string(name_of(t)));
+    }
+}
+template <class O, class T> consteval OpTable make_table() {
+    if constexpr (std::is_same_v<T, any_float>) {
+        OpTable t = untyped_table<O>;
+        t.dtype = any_float_dtype;
+        t.of_type = &of_type<O>;
+        return t;
+    } else {
+        OpTable t = make_kernel_table<O, T>();
+        if constexpr (has_rule<O, T>) {
             t.gradient = &gradient<O, T>;
             t.add_n = &table<AddN, T>;
         }
+        return t;
+    }
+}
+template <class O, class T> consteval OpTable make_listed_table() {
+    OpTable t = make_kernel_table<O, T>();
+    if constexpr (has_rule<O, T>) {
+        t.gradient = &gradient<O, any_float>;
+        t.add_n = &listed_table<AddN, T>;
     }
     return t;
 }

@@ -19,13 +19,13 @@ template <class = void> void narrow(const float* from, const Ref& to) {
     if (to.dtype == DType::half) for (std::int64_t i = 0; i < n; ++i) static_cast<half*>(to.data)[i] = half(from[i]);
     else for (std::int64_t i = 0; i < n; ++i) static_cast<bfloat16*>(to.data)[i] = bfloat16(from[i]);
 }
-template <class = void> std::size_t workspace_through_float(const OpTable& f, const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+template <class = void> std::size_t workspace_through_float(std::size_t (*workspace)(const void*, std::span<const Ref* const>, std::span<const Ref* const>), const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     std::size_t bytes = (in.size() + out.size()) * (sizeof(Ref) + sizeof(Ref*)) + 128;
     for (const Ref* r : in) bytes += float_bytes(*r);
     for (const Ref* r : out) bytes += float_bytes(*r);
-    return padded(bytes) + (f.workspace ? f.workspace(op, in, out) : 0);
+    return padded(bytes) + (workspace ? workspace(op, in, out) : 0);
 }
-template <class = void> void run_through_float(const OpTable& f, const Call& c) {
+template <class = void> void run_through_float(Kernel forward, int writes, const Call& c) {
     std::byte* at = c.workspace;
     const auto take = [&](std::size_t bytes) { return std::exchange(at, at + padded(bytes)); };
     const auto all = c.in.size() + c.out.size();
@@ -38,15 +38,15 @@ template <class = void> void run_through_float(const OpTable& f, const Call& c) 
         pointers[i] = refs + i;
         if (!is_half(r) || !r.data) continue;
         refs[i].dtype = DType::float32;
-        refs[i].data = !is_input && f.writes && i == c.in.size() ? refs[0].data : take(static_cast<std::size_t>(r.dims.size()) * 4);
+        refs[i].data = !is_input && writes && i == c.in.size() ? refs[0].data : take(static_cast<std::size_t>(r.dims.size()) * 4);
         if (is_input) widen(r, static_cast<float*>(refs[i].data));
     }
     Call inner{c.op, {pointers, c.in.size()}, {pointers + c.in.size(), c.out.size()}, take(0), c.prepared, c.random};
-    f.forward(inner);
+    forward(inner);
     for (std::size_t i = 0; i < all; ++i) {
         const bool is_input = i < c.in.size();
         const Ref& r = is_input ? *c.in[i] : *c.out[i - c.in.size()];
-        const bool written = is_input ? i < static_cast<std::size_t>(f.writes) : !f.writes;
+        const bool written = is_input ? i < static_cast<std::size_t>(writes) : !writes;
         if (written && is_half(r) && r.data) narrow(static_cast<const float*>(refs[i].data), r);
     }
 }

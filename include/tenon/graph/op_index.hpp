@@ -25,7 +25,7 @@ inline std::span<const OpTable* const> tables_named(OpIndex ops, std::string_vie
 namespace detail {
 template <class Row> struct tables_of;
 template <class O, class... T> struct tables_of<OpRow<O, Types<T...>>> {
-    static constexpr std::array<const OpTable*, sizeof...(T)> all{&table<O, T>...};
+    static constexpr std::array<const OpTable*, sizeof...(T)> all{&listed_table<O, T>...};
 };
 template <class List> struct index_of;
 template <class... Row> struct index_of<OpList<Row...>> {

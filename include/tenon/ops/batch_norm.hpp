@@ -32,8 +32,8 @@ constexpr Inferred batch_norm_images(const char* name, const Dims& x, DataFormat
     }
     return y;
 }
-/// The axes that statistics are made over, and parameters in the extents that broadcast against images. F is float: templates, since including this must
-/// not compile the ops that they name.
+/// The axes that statistics are made over, and parameters in the extents that broadcast against images. Templates, since including this must not compile
+/// the ops that they name.
 template <class F> struct Channels {
     using N = Node<F>;
     DataFormat format;
@@ -47,12 +47,8 @@ template <class F> struct Channels {
     N sum(const N& x) const { return reduce<Sum>(x, false); }
     N spread(const N& p) const { return format == DataFormat::nchw ? N(call(RunTime<Reshape>{Reshape{Dims{1, -1, 1, 1}}}, p)) : p; }
 };
-template <class T> Node<float> to_float(const Node<T>& x) { return make<float>(Cast{}, {x}); }
-inline Node<float> to_float(const Node<float>& x) { return x; }
-template <class T> Node<T> from_float(const Node<float>& x) {
-    if constexpr (std::is_same_v<T, float>) return x;
-    else return make<T>(Cast{}, {x});
-}
+/// Parameters are float, whatever images are; in a list of ops, whose rules know no types, both are any float.
+template <class T> using parameter_t = std::conditional_t<std::is_same_v<T, any_float>, any_float, float>;
 /// Whatever of two sums is there.
 template <class F> Node<F> plus(const Node<F>& a, const Node<F>& b) { return a && b ? Node<F>(a + b) : a ? a : b; }
 
@@ -119,6 +115,7 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
                                               attr("data_format", &Self::data_format), attr("is_training", &Self::is_training));
     static constexpr DType input_type(std::size_t i, DType self) { return i ? DType::float32 : self; }
     static DType output_type(int i, std::span<const Ref> in) { return i ? DType::float32 : in[0].dtype; }
+    static constexpr bool of_doubles = false;
 
     constexpr Inferred infer(const Dims& x, const Dims& scale, const Dims& offset, const Dims& mean, const Dims& variance) const {
         const bool given = !is_training || exponential_avg_factor != 1;
@@ -144,20 +141,21 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
         }
         if constexpr (version == 3) c.output<T>(5)[0] = 0;
     }
-    template <class T> static auto gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x, const Node<float>& scale, const Node<float>&, const Node<float>& mean,
-                                            const Node<float>& variance) {
+    template <class T> static auto gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x, const Output& scale, const Output&, const Output& mean, const Output& variance) {
+        using F = detail::parameter_t<T>;
+        const Node<F> a(scale), v(variance);
         if (!self.op.is_training && self.op.data_format == DataFormat::nchw) {  // TensorFlow has no kernel of the gradient for this
-            const auto d = detail::batch_norm_frozen(detail::Channels<float>{DataFormat::nchw}, self.op.epsilon, detail::to_float(g), detail::to_float(x), scale, mean, variance);
-            return std::tuple_cat(std::tuple(Output(detail::from_float<T>(d.x)), Output(d.scale), Output(d.g)), to_statistics(self.op, scale, variance, d.scale, d.g));
+            const auto d = detail::batch_norm_frozen(detail::Channels<F>{DataFormat::nchw}, self.op.epsilon, cast_like(g, a), cast_like(x, a), a, Node<F>(mean), v);
+            return std::tuple_cat(std::tuple(Output(cast_like(d.x, x)), Output(d.scale), Output(d.g)), to_statistics(self.op, a, v, d.scale, d.g));
         }
         Grad op;
         op.epsilon = self.op.epsilon, op.data_format = self.op.data_format, op.is_training = self.op.is_training;
         const bool training = self.op.is_training;
-        std::vector<Output> in{g, x, scale, training ? Output(y.output(3)) : Output(mean), training ? Output(y.output(4)) : Output(variance)};
+        std::vector<Output> in{g, x, scale, training ? Output(y.output(3)) : mean, training ? Output(y.output(4)) : variance};
         if (version == 3) in.push_back(y.output(5));
         const Node<T> d = make<T>(op, std::move(in));
-        const Node<float> d_scale(d.output(1)), d_offset(d.output(2));
-        return std::tuple_cat(std::tuple(Output(d), Output(d_scale), Output(d_offset)), to_statistics(self.op, scale, variance, d_scale, d_offset));
+        const Node<F> d_scale(d.output(1)), d_offset(d.output(2));
+        return std::tuple_cat(std::tuple(Output(d), Output(d_scale), Output(d_offset)), to_statistics(self.op, a, v, d_scale, d_offset));
     }
 
 private:
@@ -187,6 +185,7 @@ template <class O, int version> struct FusedBatchNormalisationGrad {
                                               attr("is_training", &Self::is_training));
     static constexpr DType input_type(std::size_t i, DType self) { return i > 1 ? DType::float32 : self; }
     static DType output_type(int i, std::span<const Ref> in) { return i ? DType::float32 : in[0].dtype; }
+    static constexpr bool of_doubles = false;
 
     constexpr Inferred infer(const Dims& g, const Dims& x, const Dims& scale, const Dims& mean, const Dims& variance) const {
         if (!compatible(g, x)) return reject("[", O::name, "] y_backprop ", g, " for images ", x);
@@ -204,12 +203,14 @@ template <class O, int version> struct FusedBatchNormalisationGrad {
         run(detail::batch_norm_shape(c.in[1]->dims, data_format), c.input<T>(0).data, c.input<T>(1).data, c.input<T>(2).data, c.input<T>(3).data, c.input<T>(4).data, static_cast<T>(epsilon),
             c.output<T>(0).data, c.output<T>(1).data, c.output<T>(2).data, c.workspace);
     }
-    template <class T> static auto gradient(const RunTime<O>& self, const detail::Adjoints<T>& g, const Node<T>&, const Node<T>& dy, const Node<T>& x, const Node<float>& scale, const Node<float>& mean,
-                                            const Node<float>& variance, const auto&... reserved) {
-        const auto of_parameters = [&](int i) { return g.has(i) ? Node<float>(g.g[static_cast<std::size_t>(i)]) : Node<float>(); };
-        const auto d = detail::batch_norm_second(detail::Channels<float>{self.op.data_format}, self.op.is_training, self.op.epsilon, detail::to_float(dy), detail::to_float(x), scale, mean, variance,
-                                                 g.has(0) ? detail::to_float(g[0]) : Node<float>(), of_parameters(1), of_parameters(2));
-        const auto back = [](const Node<float>& v) { return v ? Output(detail::from_float<T>(v)) : Output(); };
+    template <class T> static auto gradient(const RunTime<O>& self, const detail::Adjoints<T>& g, const Node<T>&, const Node<T>& dy, const Node<T>& x, const Output& scale, const Output& mean,
+                                            const Output& variance, const auto&... reserved) {
+        using F = detail::parameter_t<T>;
+        const Node<F> a(scale);
+        const auto of_parameters = [&](int i) { return g.has(i) ? Node<F>(g.g[static_cast<std::size_t>(i)]) : Node<F>(); };
+        const auto d = detail::batch_norm_second(detail::Channels<F>{self.op.data_format}, self.op.is_training, self.op.epsilon, cast_like(dy, a), cast_like(x, a), a, Node<F>(mean), Node<F>(variance),
+                                                 g.has(0) ? cast_like(g[0], a) : Node<F>(), of_parameters(1), of_parameters(2));
+        const auto back = [&](const Node<F>& v) { return v ? Output(cast_like(v, x)) : Output(); };
         return std::tuple_cat(std::tuple(back(d.g), back(d.x), Output(d.scale), Output(d.mean), Output(d.variance)), std::tuple(((void)reserved, no_gradient{})...));
     }
 };

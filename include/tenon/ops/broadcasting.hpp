@@ -33,7 +33,7 @@ struct BroadcastTo {
     template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const { return detail::prepare_elementwise(nullptr, in.first(1), out); }
     static constexpr bool moves = true;
     template <class T> void compute(const Call& c) const {
-        detail::each_block<T, T, 1>(c, [&](auto y, auto& x, auto i, auto n) { std::copy_n(x[0].at(i, n), n, y.data()); });
+        detail::each_block<T, T, 1>(c, [&](auto y, auto& x, auto i, auto n) { std::copy_n(x[0].at(i, n), n, y); });
     }
     static auto gradient(auto, auto g, auto, auto x) { return std::tuple(sum_to(g, x)); }
 };
@@ -178,17 +178,17 @@ template <class T> Node<T> reshape_to_kept(const Node<T>& g, const Node<T>& x, c
 template <class T> Node<T> divide_by_ratio(const Node<T>& g, const Node<T>& x, const Node<T>& y) {
     if (x.dims().known() && y.dims().known()) {
         const auto ratio = x.dims().size() / std::max<std::int64_t>(y.dims().size(), 1);
-        return make<T>(RealDiv{}, {g, make_const<T>(Tensor::scalar(static_cast<T>(ratio)))});
+        return make<T>(RealDiv{}, {g, scalar_like<T>(g, static_cast<double>(ratio))});
     }
     const auto size = [](const Node<T>& of) { return detail::folded(make_operation(table_of<Size, T>(), std::make_shared<Size>(), {of})); };
     const Output ratio = make<std::int32_t>(FloorDiv{}, {size(x), make<std::int32_t>(Maximum{}, {size(y), detail::integers(1)})});
-    return make<T>(RealDiv{}, {g, make<T>(Cast{}, {ratio})});
+    return make<T>(RealDiv{}, {g, cast_like(ratio, g)});
 }
 
 /// Ones of x's shape: where going backward starts.
 template <class T> Node<T> ones_like_shape(const Node<T>& x) {
-    if (x.dims().known() && x.dims().rank == 0) return Node<T>(make_const<T>(Tensor::scalar(T(1))));
-    return make<T>(Fill{}, {shape_tensor(x), make_const<T>(Tensor::scalar(T(1)))});
+    if (x.dims().known() && x.dims().rank == 0) return Node<T>(scalar_like<T>(x, 1));
+    return make<T>(Fill{}, {shape_tensor(x), scalar_like<T>(x, 1)});
 }
 
 }  // namespace tenon

@@ -70,6 +70,10 @@ template <class T> void cast_all(const Ref& x, T* y) {
 }
 }  // namespace detail
 
+struct Cast;
+/// x's elements in the element type of `like`; x itself if that is what they are.
+template <class T> Node<T> cast_like(const Output& x, const Node<T>& like);
+
 /// Elements as another type.
 ///
 /// Values    float to integer truncates towards zero; integers wrap; bool is 0 and 1, and anything but 0 is true
@@ -87,15 +91,14 @@ struct Cast {
     template <class T> void compute(const Call& c) const { detail::cast_all<T>(*c.in[0], c.output<T>(0).data); }
     template <class T> static std::tuple<Output> gradient(const RunTime<Cast>& self, const Node<T>& g, const Node<T>&, const Node<any>&) {
         const Output& x = self.at->inputs[0];
-        switch (x.dtype()) {
-            case DType::float32: return make<float>(Cast{}, {g});
-            case DType::float64: return make<double>(Cast{}, {g});
-            case DType::half: return make<half>(Cast{}, {g});
-            case DType::bfloat16: return make<bfloat16>(Cast{}, {g});
-            default: return Output{};
-        }
+        if (!is_floating(x.dtype())) return Output{};
+        return cast_like(g, Node<any_float>(x));
     }
 };
+template <class T> Node<T> cast_like(const Output& x, const Node<T>& like) {
+    if constexpr (!std::is_same_v<T, any_float>) return x.dtype() == dtype_of<T> ? Node<T>(x) : make<T>(Cast{}, {x});
+    else return x.dtype() == like.dtype() ? Node<T>(x) : Node<T>(make_operation(table_of<Cast, T>().of_type(like.dtype()), detail::shared_op(Cast{}), {x}));
+}
 
 /// x's elements as Ts.
 template <class T, class From, class S> Node<T, S> cast(const Node<From, S>& x) { return Node<T, S>(make<T>(Cast{}, {x})); }

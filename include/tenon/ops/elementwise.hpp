@@ -75,7 +75,11 @@ template <class A, class B> auto smaller(const A& a, const B& b) {
 }  // namespace detail
 
 /// A number in the domain of x, and of its element type.
-template <GraphOperand X, Number N> auto number_like(const X&, N value) { return constant_scalar(static_cast<value_type_of<X>>(value)); }
+template <GraphOperand X, Number N> auto number_like(const X& x, N value) {
+    using T = value_type_of<X>;
+    if constexpr (std::is_same_v<T, any_float>) return Node<T, Shape<>>(scalar_like<T>(x, static_cast<double>(value)));
+    else return constant_scalar(static_cast<T>(value));
+}
 template <class E, std::uint32_t reads, Number N> auto number_like(const Lazy<E, reads>& x, N value) { return lazy<0>(detail::repeated(x.value, static_cast<typename E::Scalar>(value))); }
 
 namespace detail {

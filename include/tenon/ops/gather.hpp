@@ -151,7 +151,7 @@ template <class = void> [[gnu::noinline]] Output rows_of_segments(const Output& 
 }
 }  // namespace detail
 template <class T> std::tuple<Node<T>, no_gradient> UnsortedSegmentSum::gradient(const RunTime<UnsortedSegmentSum>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const auto&) {
-    return {Node<T>(detail::rows_of_segments(g, x, self.at->inputs[1], make_const<T>(Tensor::scalar(T(0))), table_of<GatherV2, T>(), table_of<SelectV2, T>(), table_of<Rank, T>())), no_gradient{}};
+    return {Node<T>(detail::rows_of_segments(g, x, self.at->inputs[1], scalar_like<T>(g, 0), table_of<GatherV2, T>(), table_of<SelectV2, T>(), table_of<Rank, T>())), no_gradient{}};
 }
 
 namespace detail {

@@ -20,6 +20,7 @@ struct LRN {
     float bias = 1, alpha = 1, beta = 0.5f;
     static constexpr const char* name = "LRN";
     static constexpr int arity = 1;
+    static constexpr bool of_doubles = false;
     template <class Self = LRN> static constexpr auto params = members(attr("depth_radius", &Self::depth_radius), attr("bias", &Self::bias), attr("alpha", &Self::alpha), attr("beta", &Self::beta));
     constexpr Inferred infer(const Dims& x) const {
         if (x.rank != 4) return reject("[LRN] needs images [batch,height,width,channels]: ", x);

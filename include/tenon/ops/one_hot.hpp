@@ -43,7 +43,7 @@ struct OneHot {
             if (const auto at = index_at(*c.in[0], i); at >= 0 && at < depth) y[(i / inner * depth + at) * inner + i % inner] = c.input<T>(2)[0];
     }
     template <class T> static auto gradient(const RunTime<OneHot>& self, const Node<T>& g, const Node<T>&, const auto& indices, const Node<T>&, const Node<T>&) {
-        const Node<T> hot = make<T>(OneHot{0, self.op.axis}, {indices, self.at->inputs[1], make_const<T>(Tensor::scalar(T(1))), make_const<T>(Tensor::scalar(T(0)))});
+        const Node<T> hot = make<T>(OneHot{0, self.op.axis}, {indices, self.at->inputs[1], scalar_like<T>(g, 1), scalar_like<T>(g, 0)});
         const Node<T> on(sum(Node<T>(g * hot)));
         return std::tuple(no_gradient{}, on, Node<T>(Node<T>(sum(g)) - on));
     }

@@ -167,7 +167,7 @@ private:
 /// Gradient  g, in equal parts to those that are equal to the result
 template <class O> struct Extreme : Reduction<O> {
     template <class T> static auto gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x) {
-        const Node<T> hit = make<T>(Cast{}, {equal(detail::with_kept_axes(self, y, x), x)});
+        const Node<T> hit = cast_like(equal(detail::with_kept_axes(self, y, x), x), x);
         Sum count;
         count.keep_dims = true;
         return std::tuple(hit / make<T>(count, {hit, self.at->inputs[1]}) * detail::with_kept_axes(self, g, x));

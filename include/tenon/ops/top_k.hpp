@@ -70,7 +70,7 @@ struct TopKV2 {
         const auto last = [](const Output& of) { return std::vector<Output>{of, detail::integers(-1)}; };
         const Output all = make<Index>(Range{}, {detail::integers(0), n, detail::integers(1)});
         const Output here = make<Index>(Equal{}, {make<Index>(ExpandDims{}, last(as_index(y.output(1)))), all});
-        const Output chosen = make<T>(SelectV2{}, {here, make<T>(ExpandDims{}, last(g)), make_const<T>(Tensor::scalar(T(0)))});
+        const Output chosen = make<T>(SelectV2{}, {here, make<T>(ExpandDims{}, last(g)), scalar_like<T>(g, 0)});
         return std::tuple(reshape_like(Node<T>(make<T>(Sum{}, {chosen, detail::integers(Dims{-2})})), x));
     }
 };

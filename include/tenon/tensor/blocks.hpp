@@ -144,7 +144,7 @@ public:
     /// One assignment of `e` and no more: each costs 0.1 s of compiling.
     template <class E> void put(std::int64_t i, std::int64_t n, const E& e, bool first) {
         const bool direct = layout_->kind == Layout::whole && first;
-        map(direct ? data_ + i : tile_, n) = e;
+        store(direct ? data_ + i : tile_, n, e);
         if (!direct) add_tile(i, n);
     }
 
