@@ -231,7 +231,8 @@ template <class = void> [[gnu::noinline]] const OpTable& of_inputs(const OpTable
         if (is_const_input(any, i, inputs.size())) continue;
         const DType want = any.input_type ? any.input_type(data, any.dtype) : any.dtype;
         ++data;
-        if (want == any.dtype && inputs[i].dtype() != DType::invalid) return any.of_type(inputs[i].dtype());
+        const DType is = inputs[i].dtype();
+        if ((want == any.dtype && is != DType::invalid) || (want == any_dtype && is_floating(is))) return any.of_type(is);
     }
     throw TypeError("[" + std::string(any.name) + "] no input says the element type");
 }
