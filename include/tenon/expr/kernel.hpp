@@ -48,7 +48,6 @@ template <class O, class T> void step(const void* self, void* to, const void* co
 template <class = void> std::shared_ptr<const void> prepare_elementwise(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     return std::make_shared<Layouts>(in.data(), in.size(), out[0]->dims, out[0]->dims.size());
 }
-/// Kernels that only move elements are compiled once per width.
 template <class T> using storage_t = std::conditional_t<std::is_same_v<T, std::string>, std::string,
     std::conditional_t<sizeof(T) == 1, std::uint8_t, std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::conditional_t<sizeof(T) == 8, std::uint64_t, T>>>>>;
 
@@ -58,13 +57,17 @@ template <class O> constexpr int writes_of() {
     else return 0;
 }
 
+/// The element type that a kernel is compiled for: whatever only moves elements once per width, whatever goes through float once for both small types.
+template <class O, class T> struct kernel_type_of { using type = T; };
+template <class O, class T> requires requires { O::moves; } struct kernel_type_of<O, T> { using type = storage_t<T>; };
+template <class O, class T> requires(is_small_float<T> && !keeps_type<O>) struct kernel_type_of<O, T> { using type = half; };
+template <class O, class T> using kernel_type = typename kernel_type_of<O, T>::type;
+
 template <class O, class T> void forward(const Call& c) {
     if constexpr (is_small_float<T> && !keeps_type<O>) {
         run_through_float(&forward<O, float>, writes_of<O>(), c);
     } else if constexpr (ElementwiseOp<O>) {
         walk<T, result_t<O, T>, static_cast<std::size_t>(O::arity)>(c, &step<O, T>);
-    } else if constexpr (requires { O::moves; }) {
-        as<O>(c.op).template compute<storage_t<T>>(c);
     } else {
         as<O>(c.op).template compute<T>(c);
     }

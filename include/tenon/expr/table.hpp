@@ -190,8 +190,9 @@ template <class O, class T> consteval OpTable make_kernel_table() {
     t.dtype = dtype_of<T>;
     t.result = dtype_of<result_t<O, T>>;
     if constexpr (ElementwiseOp<O> || requires(const O& o, const Call& c) { o.template compute<T>(c); }) {
-        t.forward = &forward<O, T>;
-        if constexpr (HasWorkspace<O, T> || (is_small_float<T> && !keeps_type<O>)) t.workspace = &workspace<O, T>;
+        using K = kernel_type<O, T>;
+        t.forward = &forward<O, K>;
+        if constexpr (HasWorkspace<O, K> || (is_small_float<K> && !keeps_type<O>)) t.workspace = &workspace<O, K>;
     }
     return t;
 }
