@@ -45,6 +45,17 @@ TEST_CASE("any tensor can be fed, an output of an unknown op too, and nothing be
     CHECK(thrown([&] { session.run("y:0", feed("next:3", floats({1, 2}))); }).first == "UnsupportedError");
 }
 
+TEST_CASE("a gradient reaches the output of an unknown op, in the type that its reader has") {
+    const auto doubles = attr("T", "type: DT_DOUBLE");
+    const auto graph = graph_of(node("files", "OneShotIterator", {}) + node("next", "IteratorGetNext", {"files"}) + node("y", "Erf", {"next"}, doubles) + node("z", "Square", {"y"}, doubles));
+    const auto x = graph.get_tensor_by_name("next:0");
+    const auto g = gradients(graph.get_tensor_by_name<double, Unranked>("z:0"), {x}).at(0);
+    CHECK(g.dtype() == DType::float64);
+    Session session{graph};
+    const double at = 0.3, slope = 1.1283791670955126 * std::exp(-at * at);
+    CHECK(session.run_all({g}, {{x, Tensor::scalar(at)}}).at(0).item<double>() == doctest::Approx(2 * std::erf(at) * slope).epsilon(1e-14));
+}
+
 TEST_CASE("an op of which one output is fed, and no other needed, needs no inputs") {
     const auto graph = graph_of(placeholder("x", {3, 2}) + node("root", "Sqrt", {"x"}, type("T")) + node("rows", "Unpack", {"root"}, type("T") + attr("num", "i: 3")) + node("y", "Neg", {"rows:2"}, type("T")));
     Session session{graph};

@@ -94,6 +94,16 @@ template <class O> inline constexpr bool several_outputs = requires { requires O
 template <class = void> [[gnu::noinline]] void refuse_other_outputs(const Operation& o, std::span<const Output> g) {
     for (std::size_t i = 1; i < g.size(); ++i) if (g[i].operation) throw GradientError("[gradients] no gradient through output " + std::to_string(i) + " of " + describe(o));
 }
+/// What an unknown op gives has the type that its reader takes; rules for any type ask their inputs.
+template <class = void> [[gnu::noinline]] void settle_types(const Operation& o) {
+    for (std::size_t i = 0, data = 0; i < o.inputs.size(); ++i) {
+        if (is_const_input(*o.table, i, o.inputs.size())) continue;
+        const DType want = o.table->input_type ? o.table->input_type(data, o.table->dtype) : o.table->dtype;
+        ++data;
+        DType& is = o.inputs[i].operation->results[static_cast<std::size_t>(o.inputs[i].index)].dtype;
+        if (is == DType::invalid && static_cast<int>(want) > 0) is = want;
+    }
+}
 template <class O, class T> auto arriving(const Operation& o, std::span<const Output> g) {
     if constexpr (several_outputs<O>) {
         return Adjoints<result_t<O, T>>{g};
@@ -108,6 +118,7 @@ template <class O, class T, std::size_t... I> auto told(const RunTime<O>& self, 
 /// The op's one rule, told at run time: every result is one more operation.
 template <class O, class T> [[gnu::cold]] std::vector<Output> gradient(const std::shared_ptr<Operation>& y, std::span<const Output> g) {
     const Operation& o = *y;
+    if constexpr (std::is_same_v<T, any_float>) settle_types(o);
     RunTime<O> self{as<O>(o.op.get()), &o};
     if constexpr (const_inputs_of<O> > 0) self.complete = complete_in_place(self.op, refs_of(o));
     if constexpr (VariadicOp<O>) return per_input(o, O::gradient(self, arriving<O, T>(o, g), Node<result_t<O, T>>(Output{y, 0}), Inputs<T>{data_inputs(o)}));
