@@ -93,7 +93,8 @@ class Saver {
 public:
     /// Saves nothing.
     Saver() = default;
-    template <SaverPart... P> requires(sizeof...(P) > 0 && save_hpp_is_included<typename detail::Late<P...>::type>) explicit Saver(const P&... parts) {
+    template <SaverPart... P> requires(sizeof...(P) > 0) explicit Saver(const P&... parts) {
+        static_assert(save_hpp_is_included<typename detail::Late<P...>::type>, "tenon: a program that saves or restores includes <tenon/save.hpp>");
         Parts all;
         (all.take(parts), ...);
         gather(std::move(all));
