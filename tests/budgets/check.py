@@ -11,6 +11,7 @@ build, name = sys.argv[1], compiler.find("g++")
 if name is None:
     unavailable("no g++ 12 or later, which the budgets are for")
 command = [name, "-std=c++20", "-O2", *compiler.include_flags(build)]
+os.environ["CCACHE_DISABLE"] = "1"  # a compiler that remembers costs nothing
 folder = tempfile.TemporaryDirectory(prefix="tenon-budgets-")
 
 

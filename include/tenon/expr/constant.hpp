@@ -1,6 +1,6 @@
 // Constants as operations, and where the table of an op is found.
 #pragma once
-#include "operation.hpp"
+#include "make_operation.hpp"
 
 namespace tenon {
 
