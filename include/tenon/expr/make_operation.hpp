@@ -14,6 +14,12 @@ template <class = void> bool is_const_input(const OpTable& t, std::size_t i, std
     for (const int p : t.const_positions) if (i == (p < 0 ? n + static_cast<std::size_t>(p) : static_cast<std::size_t>(p))) return true;
     return false;
 }
+/// The element type that input `i` of `n` must have. Asked for one input after the other; `data` counts those that are no members.
+template <class = void> DType wanted_dtype(const OpTable& t, std::size_t i, std::size_t n, std::size_t& data) {
+    if (is_const_input(t, i, n)) return index_dtype;
+    const std::size_t k = data++;
+    return t.input_type ? t.input_type(k, t.dtype) : t.dtype;
+}
 /// Refuses a wrong number of inputs and wrong element types: kernels trust both. While a graph is made, a type may be unknown:
 /// that of an op which tenon does not know, and which may be fed.
 template <class = void> void check_inputs(const OpTable& t, std::span<const Ref> in, const std::string& where, bool may_be_unknown) {
@@ -25,12 +31,8 @@ template <class = void> void check_inputs(const OpTable& t, std::span<const Ref>
         throw TypeError(text);
     };
     if (t.arity < 0 ? in.size() < fixed : in.size() != fixed) fail("has ", std::to_string(in.size()), " inputs, takes ", std::to_string(fixed), t.arity < 0 ? " or more" : "");
-    std::size_t data = 0;
-    for (std::size_t i = 0; i < in.size(); ++i) {
-        const bool member = is_const_input(t, i, in.size());
-        const DType want = member ? index_dtype : t.input_type ? t.input_type(data, t.dtype) : t.dtype;
-        data += !member;
-        const DType is = in[i].dtype;
+    for (std::size_t i = 0, data = 0; i < in.size(); ++i) {
+        const DType want = wanted_dtype(t, i, in.size(), data), is = in[i].dtype;
         if (is == DType::invalid && may_be_unknown) continue;
         if (want == any_dtype || want == is || (want == index_dtype && (is == DType::int32 || is == DType::int64))) continue;
         fail("input ", std::to_string(i), " is ", std::string(name_of(is)), ", takes ", want == index_dtype ? std::string("int32 or int64") : std::string(name_of(want)));
@@ -40,10 +42,7 @@ template <class = void> void check_inputs(const OpTable& t, std::span<const Ref>
 /// The table for the element type that the inputs have, in place of one that stands for several.
 template <class = void> [[gnu::noinline]] const OpTable& of_inputs(const OpTable& any, std::span<const Output> inputs) {
     for (std::size_t i = 0, data = 0; i < inputs.size(); ++i) {
-        if (is_const_input(any, i, inputs.size())) continue;
-        const DType want = any.input_type ? any.input_type(data, any.dtype) : any.dtype;
-        ++data;
-        const DType is = inputs[i].dtype();
+        const DType want = wanted_dtype(any, i, inputs.size(), data), is = inputs[i].dtype();
         if ((want == any.dtype && is != DType::invalid) || (want == any_dtype && is_floating(is))) return any.of_type(is);
     }
     throw TypeError("[" + std::string(any.name) + "] no input says the element type");

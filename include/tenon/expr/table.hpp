@@ -97,9 +97,7 @@ template <class = void> [[gnu::noinline]] void refuse_other_outputs(const Operat
 /// What an unknown op gives has the type that its reader takes; rules for any type ask their inputs.
 template <class = void> [[gnu::noinline]] void settle_types(const Operation& o) {
     for (std::size_t i = 0, data = 0; i < o.inputs.size(); ++i) {
-        if (is_const_input(*o.table, i, o.inputs.size())) continue;
-        const DType want = o.table->input_type ? o.table->input_type(data, o.table->dtype) : o.table->dtype;
-        ++data;
+        const DType want = wanted_dtype(*o.table, i, o.inputs.size(), data);
         DType& is = o.inputs[i].operation->results[static_cast<std::size_t>(o.inputs[i].index)].dtype;
         if (is == DType::invalid && static_cast<int>(want) > 0) is = want;
     }

@@ -19,7 +19,7 @@ template <class = void> void narrow(const float* from, const Ref& to) {
     if (to.dtype == DType::half) for (std::int64_t i = 0; i < n; ++i) static_cast<half*>(to.data)[i] = half(from[i]);
     else for (std::int64_t i = 0; i < n; ++i) static_cast<bfloat16*>(to.data)[i] = bfloat16(from[i]);
 }
-template <class = void> std::size_t workspace_through_float(std::size_t (*workspace)(const void*, std::span<const Ref* const>, std::span<const Ref* const>), const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+template <class = void> std::size_t workspace_through_float(decltype(OpTable::workspace) workspace, const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     std::size_t bytes = (in.size() + out.size()) * (sizeof(Ref) + sizeof(Ref*)) + 128;
     for (const Ref* r : in) bytes += float_bytes(*r);
     for (const Ref* r : out) bytes += float_bytes(*r);

@@ -70,7 +70,6 @@ template <class T> void cast_all(const Ref& x, T* y) {
 }
 }  // namespace detail
 
-struct Cast;
 /// x's elements in the element type of `like`; x itself if that is what they are.
 template <class T> Node<T> cast_like(const Output& x, const Node<T>& like);
 
