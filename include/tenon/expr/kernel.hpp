@@ -1,6 +1,7 @@
 // From an op's `forward` or `compute` to the kernel that plans call.
 #pragma once
 #include "../tensor/blocks.hpp"
+#include "../tensor/packet.hpp"
 #include "constant.hpp"
 #include "through_float.hpp"
 
@@ -17,13 +18,45 @@ template <class T, class R, std::size_t N, class F> void each_block(const Call& 
     layouts.cuts.each([&](std::int64_t i, std::int64_t n) { f(out + i, readers, i, n); });
 }
 using Step = void (*)(const void* op, void* y, const void* const* x, std::int64_t n);
-/// The same with one function per op: the loop around it is compiled once per type.
-template <class T, class R, std::size_t N> [[gnu::noinline]] void walk(const Call& c, Step step) {
-    each_block<T, R, N>(c, [&](auto y, auto& readers, auto i, auto n) {
-        const void* x[N];
-        for (std::size_t k = 0; k < N; ++k) x[k] = readers[k].at(i, n);
-        step(c.op, y, x, n);
+/// The same with one function per op or statement: the loop around it is compiled once per type. What `step` gets is a multiple of `width`
+/// elements; those left at the end of a block come again with some before them, or in buffers of `width`. `totals`: out is the sum of all, or their mean.
+template <class T, class R, std::size_t most, bool totals = false> [[gnu::noinline]] void walk(const Call& c, Step step, std::int64_t width) {
+    const auto& layouts = *static_cast<const Layouts*>(c.prepared);
+    const std::size_t operands = layouts.each.size();
+    std::array<Reader<T>, most> readers;
+    for (std::size_t k = 0; k < operands; ++k) readers[k].open(*c.in[k], layouts.each[k], layouts.cuts);
+    R* const out = static_cast<R*>(c.out[0]->data);
+    alignas(64) std::array<std::conditional_t<totals, T, char>, totals ? block : 1> values;
+    [[maybe_unused]] R sum{};
+    layouts.cuts.each([&](std::int64_t i, std::int64_t n) {
+        const void* x[most];
+        R* y;
+        if constexpr (totals) y = values.data();
+        else y = out + i;
+        bool in_place = false;
+        for (std::size_t k = 0; k < operands; ++k) {
+            x[k] = readers[k].at(i, n);
+            in_place |= x[k] == y;
+        }
+        const auto left = n % width;
+        if (n > left) step(c.op, y, x, n - left);
+        if constexpr (std::is_floating_point_v<T> && std::is_same_v<T, R>) {
+            if (left != 0) {
+                const bool again = n > left && !in_place;
+                const auto from = again ? n - width : n - left;
+                alignas(64) T buffer[most + 1][packet_width<T>];
+                for (std::size_t k = 0; k < operands; ++k) {
+                    const T* const rest = static_cast<const T*>(x[k]) + from;
+                    if (!again) copy_padded(buffer[k], rest, left);
+                    x[k] = again ? rest : buffer[k];
+                }
+                step(c.op, again ? y + from : buffer[most], x, width);
+                if (!again) copy_less(y + from, buffer[most], left);
+            }
+        }
+        if constexpr (totals) sum += map(y, n).sum();
     });
+    if constexpr (totals) *out = as<Group>(c.op).mean ? sum / static_cast<T>(layouts.cuts.size()) : sum;
 }
 /// Integers wrap, as they do in TensorFlow; signed ones would be undefined.
 template <class T> auto wrapping(const T& v) {
@@ -32,9 +65,10 @@ template <class T> auto wrapping(const T& v) {
     else if constexpr (std::is_integral_v<T>) return static_cast<std::make_unsigned_t<T>>(v);
     else return v;
 }
-/// One Eigen assignment where vectors pay, a plain loop over `element`, or over `forward` of single elements, where they do not.
+template <class O, class T> inline constexpr bool in_packets = std::is_floating_point_v<T> && std::is_same_v<result_t<O, T>, T> && !requires { O::by_element; };
+/// Packets where they pay, a plain loop over `element`, or over `forward` of single elements, where they do not.
 template <class O, class T, class R, class... X> void step_over(const O& op, R* y, std::int64_t n, const X*... x) {
-    if constexpr (std::is_floating_point_v<T> && std::is_same_v<R, T> && !requires { O::by_element; }) store(y, n, op.forward(map(x, n)...));
+    if constexpr (in_packets<O, T>) for (std::int64_t k = 0; k < n; k += packet_width<T>) op.forward(Packet<T>::load(x + k)...).store(y + k);
     else if constexpr (requires { op.element(*x...); }) for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.element(x[k]...));
     else for (std::int64_t k = 0; k < n; ++k) y[k] = static_cast<R>(op.forward(wrapping(x[k])...));
 }
@@ -67,7 +101,7 @@ template <class O, class T> void forward(const Call& c) {
     if constexpr (is_small_float<T> && !keeps_type<O>) {
         run_through_float(&forward<O, float>, writes_of<O>(), c);
     } else if constexpr (ElementwiseOp<O>) {
-        walk<T, result_t<O, T>, static_cast<std::size_t>(O::arity)>(c, &step<O, T>);
+        walk<T, result_t<O, T>, 3>(c, &step<O, T>, in_packets<O, T> ? packet_width<T> : 1);
     } else {
         as<O>(c.op).template compute<T>(c);
     }

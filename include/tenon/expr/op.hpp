@@ -15,7 +15,8 @@
 //
 //   domain     operands            an op applied                                      used by
 //   graph      Node, Apply         becomes an Operation, at the latest when named     programs, importers, gradients
-//   block      Lazy<E>             becomes a longer Eigen expression                  compiled statements
+//   held       Held<V>             is computed at once in registers                   compiled statements
+//   reads      Reads               is the set of inputs that it reads                 plans
 //   tape       Traced, Fixed       is computed at once in constant-bound loops        value_and_gradient
 #pragma once
 #include "../base/dims.hpp"

@@ -132,7 +132,7 @@ struct Group {
     bool mean = false;
     // What a forward group knows about its own derivative.
     Kernel backward = nullptr;
-    std::span<const std::uint32_t> position_reads{};  ///< of the contribution to the leaf at each position
+    std::vector<std::uint32_t> position_reads{};  ///< of the contribution to the leaf at each position
 };
 
 /// A variable's value, shared by every session over its graph.

@@ -1,28 +1,35 @@
 // Compiled statements: what a typed elementwise expression adds to the operations that it makes.
 //
-// Forward is one Eigen assignment per block. Backward goes down the same tree once per block with the ops' own rules:
-// results marked `keep` are computed once into a block, adjoints that are used more than once as well, all the rest
-// stays a lazy expression. What each leaf's adjoint reads is part of its type (`reads`), so that plans know it too.
+// A kernel goes over its operands packet by packet and through the whole tree with each: forward once, and backward with the ops' own rules
+// while everything is still in registers. What each leaf's adjoint reads is asked of the same rules, told for sets of inputs, so that plans
+// know it too.
 #pragma once
 #include "node.hpp"
 
 namespace tenon {
 
-/// An Eigen array expression, and which of the kernel's inputs it reads.
-struct block_domain;
-template <class E, std::uint32_t mask> struct Lazy {
-    using domain = block_domain;
+/// A value while it is held: V computes like an array (tensor/packet.hpp).
+struct held_domain;
+template <class V> struct Held {
+    using domain = held_domain;
     using shape = Unranked;
-    using value_type = typename E::Scalar;
-    static constexpr std::uint32_t reads = mask;
-    E value;
+    using value_type = typename V::Scalar;
+    V value;
 };
-template <std::uint32_t mask, class E> Lazy<E, mask> lazy(const E& e) { return {e}; }
+struct held_domain {
+    template <class Self, class V, class... Rest> static Held<V> call(Self self, const Held<V>& x, const Rest&... rest) { return {self().forward(x.value, rest.value...)}; }
+};
 
-struct block_domain {
-    template <class Self, class... E, std::uint32_t... mask> static auto call(Self self, const Lazy<E, mask>&... x) {
-        return lazy<(mask | ...)>(self().forward(x.value...));
-    }
+/// Of a value only which inputs it reads, a bit each.
+struct reads_domain;
+struct Reads {
+    using domain = reads_domain;
+    using shape = Unranked;
+    using value_type = float;
+    std::uint32_t inputs = 0;
+};
+struct reads_domain {
+    template <class Self, class... X> static Reads call(Self, const X&... x) { return {(x.inputs | ...)}; }
 };
 
 namespace detail {
@@ -30,101 +37,51 @@ namespace detail {
 template <class Pattern> inline constexpr int leaves_of = 1;
 template <auto op, class... In> inline constexpr int leaves_of<Tree<op, In...>> = (leaves_of<In> + ...);
 
-template <std::uint32_t... mask> struct Reads {
-    static constexpr std::array<std::uint32_t, sizeof...(mask)> positions{mask...};
+/// One node of a statement while one packet passes through it, V by V; its leaves are those from `first` on.
+template <class V, class Pattern, int first> struct Live;
+template <class V, int first, class... In> struct inputs_of;
+template <class V, int first, class A> struct inputs_of<V, first, A> { using type = std::tuple<Live<V, A, first>>; };
+template <class V, int first, class A, class B> struct inputs_of<V, first, A, B> {
+    using type = std::tuple<Live<V, A, first>, Live<V, B, first + leaves_of<A>>>;
 };
-template <std::uint32_t... a, std::uint32_t... b> constexpr Reads<a..., b...> operator+(Reads<a...>, Reads<b...>) { return {}; }
-
-/// Where the adjoints of leaves go. Several positions of one leaf share an output.
-template <class T> struct Sink {
-    std::span<Writer<T>> outputs;
-    const int* target;
-    std::uint32_t wanted = 0, touched = 0;  // positions; outputs
-    std::int64_t i = 0, n = 0;
-    template <class E> void put(int position, const E& e) {
-        const auto slot = static_cast<std::uint32_t>(target[position]);
-        outputs[slot].put(i, n, e, !(touched & 1u << slot));
-        touched |= 1u << slot;
-    }
+template <class V, int first, class A, class B, class C> struct inputs_of<V, first, A, B, C> {
+    using type = std::tuple<Live<V, A, first>, Live<V, B, first + leaves_of<A>>, Live<V, C, first + leaves_of<A> + leaves_of<B>>>;
 };
 
-/// One node of a statement while one block passes through it; its leaves are those from `first` on.
-template <class T, class Pattern, int first> struct Live;
-template <class T, int first, class... In> struct inputs_of;
-template <class T, int first, class A> struct inputs_of<T, first, A> { using type = std::tuple<Live<T, A, first>>; };
-template <class T, int first, class A, class B> struct inputs_of<T, first, A, B> {
-    using type = std::tuple<Live<T, A, first>, Live<T, B, first + leaves_of<A>>>;
+template <class V, int position> struct Live<V, Leaf, position> {
+    V value;
+    void load(const auto& leaf) { value = leaf(position); }
+    void take(const V& g, const auto& sink) const {
+        if (sink.wants(1u << position)) sink.put(position, g);
+    }
+    void take(no_gradient, const auto&) const {}
 };
-template <class T, int first, class A, class B, class C> struct inputs_of<T, first, A, B, C> {
-    using type = std::tuple<Live<T, A, first>, Live<T, B, first + leaves_of<A>>, Live<T, C, first + leaves_of<A> + leaves_of<B>>>;
+template <class V, int first, auto op, class... In> struct Live<V, Tree<op, In...>, first> {
+    static constexpr std::uint32_t positions = ((1u << leaves_of<Tree<op, In...>>) - 1) << first;
+    typename inputs_of<V, first, In...>::type in;
+    V value;
+
+    Live() {}
+    void load_inputs(const auto& leaf) {
+        unpack(in, [&](auto&... x) { (x.load(leaf), ...); });
+    }
+    void compute() {
+        value = unpack(in, [](const auto&... x) { return call(Constant<op>{}, x.value...); });
+    }
+    void load(const auto& leaf) {
+        load_inputs(leaf);
+        compute();
+    }
+    void take(const V& g, const auto& sink) const { back(g, value, sink); }
+    void take(no_gradient, const auto&) const {}
+    void back(const V& g, const V& y, const auto& sink) const {
+        if (!sink.wants(positions)) return;
+        const auto rules = unpack(in, [&](const auto&... x) { return std::remove_const_t<decltype(op)>::gradient(Constant<op>{}, g, y, x.value...); });
+        [&]<std::size_t... I>(std::index_sequence<I...>) { (std::get<I>(in).take(std::get<I>(rules), sink), ...); }(std::index_sequence_for<In...>{});
+    }
 };
 
-template <class T, int position> struct Live<T, Leaf, position> {
-    static constexpr std::uint32_t positions = 1u << position;
-    static constexpr Reads<0> nothing{};
-    const T* data;
-    std::int64_t n;
-    void load(Reader<T>* in, std::int64_t i, std::int64_t count) { data = in[position].at(i, n = count); }
-    auto value() const { return lazy<positions>(map(data, n)); }
-    auto take(no_gradient, Sink<T>&) const { return nothing; }
-    template <class E, std::uint32_t mask> auto take(const Lazy<E, mask>& g, Sink<T>& sink) const {
-        if (sink.wanted & positions) sink.put(position, g.value);
-        return Reads<mask>{};
-    }
-};
-
-template <class T, int first, auto op, class... In> struct Live<T, Tree<op, In...>, first> {
-    using O = std::remove_const_t<decltype(op)>;
-    static constexpr int leaves = leaves_of<Tree<op, In...>>;
-    static constexpr std::uint32_t positions = ((1u << leaves) - 1) << first;
-    static constexpr auto nothing = []<std::size_t... I>(std::index_sequence<I...>) { return Reads<(I * 0)...>{}; }(std::make_index_sequence<leaves>{});
-    static constexpr bool keep = requires { requires O::keep; };
-    typename inputs_of<T, first, In...>::type in;
-    std::int64_t n;
-    alignas(64) T kept[keep ? block : 1], adjoint[sizeof...(In) > 1 ? block : 1];
-
-    Live() {}  // not defaulted: std::tuple would clear the blocks first, 140 ns for three ops
-    void load(Reader<T>* r, std::int64_t i, std::int64_t count) {
-        n = count;
-        unpack(in, [&](auto&... x) { (x.load(r, i, count), ...); });
-    }
-    /// Before going backward: fill the blocks of results that rules reuse. What reads an absent leaf nobody wants.
-    template <bool root = false> void prepare(std::uint32_t present) {
-        unpack(in, [&](auto&... x) { (prepare_input(x, present), ...); });
-        if constexpr (keep && !root) if (!(positions & ~present)) store(kept, n, fresh().value);
-    }
-    template <class X> static void prepare_input(X& x, std::uint32_t present) { if constexpr (requires { x.prepare(present); }) x.prepare(present); }
-    auto fresh() const {
-        return unpack(in, [](const auto&... x) { return call(Constant<op>{}, x.value()...); });
-    }
-    auto forward() const {
-        return unpack(in, [](const auto&... x) { return call(Constant<op>{}, forward_of(x)...); });
-    }
-    template <class X> static auto forward_of(const X& x) {
-        if constexpr (requires { x.forward(); }) return x.forward();
-        else return x.value();
-    }
-    auto value() const {
-        if constexpr (keep) return lazy<positions>(map(static_cast<const T*>(kept), n));
-        else return fresh();
-    }
-    auto take(no_gradient, Sink<T>&) { return nothing; }
-    template <class E, std::uint32_t mask> auto take(const Lazy<E, mask>& g, Sink<T>& sink) { return back(g, value(), sink); }
-    template <class E, std::uint32_t mask, class Y> auto back(const Lazy<E, mask>& g, const Y& y, Sink<T>& sink) {
-        if constexpr (sizeof...(In) > 1 && !std::is_same_v<E, flat_map<const T>>) {
-            if (sink.wanted & positions) store(adjoint, n, g.value);
-            return through(lazy<mask>(map(static_cast<const T*>(adjoint), n)), y, sink);
-        } else {
-            return through(g, y, sink);
-        }
-    }
-    template <class G, class Y> auto through(const G& g, const Y& y, Sink<T>& sink) {
-        const auto rules = unpack(in, [&](const auto&... x) { return O::gradient(Constant<op>{}, g, y, x.value()...); });
-        return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            return (std::get<I>(in).take(std::get<I>(rules), sink) + ...);
-        }(std::index_sequence_for<In...>{});
-    }
-};
+// ---- backward
 
 /// Of a reduction: its operands broadcast to extents that nothing has.
 template <class = void> std::shared_ptr<const void> prepare_reduction(const void*, std::span<const Ref* const> in, std::span<const Ref* const>) {
@@ -149,73 +106,133 @@ template <class = void> std::shared_ptr<const void> prepare_backward(const void*
     return p;
 }
 
-template <class T, class Pattern> struct Statement {
-    using Root = Live<T, Pattern, 0>;
-    static constexpr int leaves = leaves_of<Pattern>;
-    static constexpr std::uint32_t g_bit = 1u << leaves, y_bit = 2u << leaves;  // backward's inputs: leaves, g, y
-
-    static void forward(const Call& c) {
-        Root tree;
-        each_block<T, T, leaves>(c, [&](auto y, auto& x, auto i, auto n) {
-            tree.load(x.data(), i, n);
-            store(y, n, tree.forward().value);
-        });
+/// Where the contributions of one packet go. Several positions may share an output: the first assigns.
+template <class T> struct Sink {
+    T* const* out;  ///< by position
+    std::uint32_t wanted, first;
+    std::int64_t k = 0;
+    bool wants(std::uint32_t positions) const { return wanted & positions; }
+    void put(int position, const Held<Packet<T>>& g) const {
+        T* const to = out[position] + k;
+        (first >> position & 1 ? g.value : g.value + Packet<T>::load(to)).store(to);
     }
-    static auto back(Root& tree, const T* g, const T* y, Sink<T>& sink) {
-        return tree.back(lazy<g_bit>(map(g, sink.n)), lazy<y_bit>(map(y, sink.n)), sink);
-    }
-    using reads = decltype(back(std::declval<Root&>(), nullptr, nullptr, std::declval<Sink<T>&>()));
-    static auto back_anew(Root& tree, const T* g, Sink<T>& sink) { return tree.back(lazy<g_bit>(map(g, sink.n)), tree.value(), sink); }
-    using reads_anew = decltype(back_anew(std::declval<Root&>(), nullptr, std::declval<Sink<T>&>()));
+};
+/// Backward through `n` elements, a multiple of the packet's width. x: the leaves, g, y; `values`, if not null, gets the statement's own.
+template <class T> struct BackwardStep {
+    std::array<const T*, 33> x;
+    std::array<T*, 31> out;
+    T* values;
+    std::uint32_t wanted, first;
+    std::int64_t n;
+};
 
-    /// The sum of all elements, or their mean, without storing them.
-    static void reduce(const Call& c) {
-        const auto& layouts = *static_cast<const Layouts*>(c.prepared);
-        std::array<Reader<T>, leaves> in;
-        for (std::size_t k = 0; k < leaves; ++k) in[k].open(*c.in[k], layouts.each[k], layouts.cuts);
-        Root tree;
-        T sum = 0;
-        layouts.cuts.each([&](std::int64_t i, std::int64_t n) {
-            tree.load(in.data(), i, n);
-            sum += tree.forward().value.sum();
-        });
-        static_cast<T*>(c.out[0]->data)[0] = as<Group>(c.op).mean ? sum / static_cast<T>(layouts.cuts.size()) : sum;
+/// The loop around a statement's backward steps, compiled once per type. in: leaves, g, y, without memory where nobody reads them; out: one per
+/// distinct leaf, likewise. `anew`, of a statement that is reduced: y was not stored, so it is computed again, and one output may be the total of its
+/// elements: value and gradient in one pass.
+template <class T, std::size_t most> [[gnu::noinline]] void walk_back(const Call& c, void (*step)(const BackwardStep<T>&), bool anew) {
+    const auto& layouts = *static_cast<const BackwardLayouts*>(c.prepared);
+    const Group& group = as<Group>(c.op);
+    const std::size_t leaves = c.in.size() - 2;
+    const auto target = [&](std::size_t p) { return static_cast<std::size_t>(group.target[p]); };
+    T* const total = group.total < 0 ? nullptr : static_cast<T*>(c.out[static_cast<std::size_t>(group.total)]->data);
+    T sum = 0;
+    std::array<Reader<T>, most + 1> in;
+    std::array<Writer<T>, most> out;
+    alignas(64) T values[block], ends[2 * most + 3][packet_width<T>];
+    for (std::size_t p = 0; p <= leaves; ++p) in[p].open(*c.in[p], layouts.in.each[p], layouts.in.cuts);
+    for (std::size_t o = 0; o < c.out.size(); ++o) if (static_cast<int>(o) != group.total) out[o].open(*c.out[o], layouts.out[o]);
+    const Ref& y = *c.in[leaves + 1];
+    const Layout as_it_is;
+    Reader<T> result;
+    BackwardStep<T> s;
+    s.wanted = s.first = 0;
+    for (std::size_t p = 0; p < leaves; ++p) {
+        if (group.target[p] < 0 || !out[target(p)]) continue;
+        bool first = true;
+        for (std::size_t q = 0; q < p; ++q) first &= !(s.wanted >> q & 1 && group.target[q] == group.target[p]);
+        s.wanted |= 1u << p;
+        if (first) s.first |= 1u << p;
     }
-
-    /// in: leaves, g, y, without memory where nobody reads them; out: one per distinct leaf, likewise. `anew`, of a statement that is reduced:
-    /// y was not stored, so it is computed again, and one output may be the total of its elements: value and gradient in one pass.
-    template <bool anew> static void backward(const Call& c) {
-        const auto& layouts = *static_cast<const BackwardLayouts*>(c.prepared);
-        const Group& group = as<Group>(c.op);
-        const int* target = group.target.data();
-        const Ref& y = *c.in[leaves + 1];
-        T* const total = group.total < 0 ? nullptr : static_cast<T*>(c.out[static_cast<std::size_t>(group.total)]->data);
-        T sum = 0;
-        std::array<Reader<T>, leaves + 1> in;
-        std::array<Writer<T>, leaves> out;
-        Sink<T> sink{out, target};
-        std::uint32_t present = 0;
-        for (std::size_t p = 0; p <= leaves; ++p) {
-            in[p].open(*c.in[p], layouts.in.each[p], layouts.in.cuts);
-            if (c.in[p]->data) present |= 1u << p;
-        }
-        for (std::size_t o = 0; o < c.out.size(); ++o) if (static_cast<int>(o) != group.total) out[o].open(*c.out[o], layouts.out[o]);
-        for (int p = 0; p < leaves; ++p)
-            if (target[p] >= 0 && out[static_cast<std::size_t>(target[p])]) sink.wanted |= 1u << p;
-        Root tree;
-        layouts.in.cuts.each([&](std::int64_t i, std::int64_t n) {
-            sink.touched = 0, sink.i = i, sink.n = n;
-            tree.load(in.data(), i, n);
-            tree.template prepare<!anew>(present);
-            if constexpr (anew) {
-                if (total) sum += tree.value().value.sum();
-                if (sink.wanted) back_anew(tree, in[leaves].at(i, n), sink);
-            } else {
-                back(tree, in[leaves].at(i, n), static_cast<const T*>(y.data) + (y.data ? i : 0), sink);
+    result.open(anew ? Ref{} : y, as_it_is, layouts.in.cuts);
+    layouts.in.cuts.each([&](std::int64_t i, std::int64_t n) {
+        for (std::size_t p = 0; p <= leaves; ++p) s.x[p] = in[p].at(i, n);
+        s.x[leaves + 1] = result.at(i, n);
+        for (std::size_t p = 0; p < leaves; ++p) if (s.wanted >> p & 1) s.out[p] = out[target(p)].at(i);
+        s.values = total ? values : nullptr;
+        const auto left = n % packet_width<T>;
+        s.n = n - left;
+        if (s.n) step(s);
+        if (left) {
+            const auto from = s.n;
+            const auto outs = s.out;
+            for (std::size_t p = 0; p < leaves + 2; ++p) {
+                copy_padded(ends[p], s.x[p] + from, left);
+                s.x[p] = ends[p];
             }
-        });
-        if (total) *total = group.mean ? sum / static_cast<T>(layouts.in.cuts.size()) : sum;
+            for (std::size_t p = 0; p < leaves; ++p) if (s.wanted >> p & 1) s.out[p] = ends[most + 2 + target(p)];
+            if (total) s.values = ends[2 * most + 2];
+            s.n = packet_width<T>;
+            step(s);
+            for (std::size_t p = 0; p < leaves; ++p) if (s.first >> p & 1) copy_less(outs[p] + from, s.out[p], left);
+            if (total) copy_less(values + from, s.values, left);
+        }
+        for (std::size_t p = 0; p < leaves; ++p) if (s.first >> p & 1) out[target(p)].written(i, n);
+        if (total) sum += map(values, n).sum();
+    });
+    if (total) *total = group.mean ? sum / static_cast<T>(layouts.in.cuts.size()) : sum;
+}
+
+template <class T, class Pattern> struct Statement {
+    static constexpr int leaves = leaves_of<Pattern>;
+    static constexpr std::size_t most = leaves <= 3 ? 3 : leaves <= 8 ? 8 : 31;  // few sizes of loop, whatever the statement
+    static constexpr std::uint32_t g_bit = 1u << leaves, y_bit = 2u << leaves;  // backward's inputs: leaves, g, y
+    template <class V> using Root = Live<V, Pattern, 0>;
+    using Value = Held<Packet<T>>;
+
+    static void step(const void*, void* to, const void* const* from, std::int64_t n) {
+        std::array<const T*, leaves> x;
+        for (std::size_t p = 0; p < leaves; ++p) x[p] = static_cast<const T*>(from[p]);
+        for (std::int64_t k = 0; k < n; k += packet_width<T>) {
+            Root<Value> tree;
+            tree.load([&](int p) { return Value{Packet<T>::load(x[static_cast<std::size_t>(p)] + k)}; });
+            tree.value.value.store(static_cast<T*>(to) + k);
+        }
     }
+    static void forward(const Call& c) { walk<T, T, most>(c, &step, packet_width<T>); }
+    /// The sum of all elements, or their mean, without storing them.
+    static void reduce(const Call& c) { walk<T, T, most, true>(c, &step, packet_width<T>); }
+
+    template <bool anew> static void step_back(const BackwardStep<T>& s) {
+        const auto x = s.x;
+        const auto out = s.out;
+        Sink<T> sink{out.data(), s.wanted, s.first};
+        T* const values = s.values;
+        for (std::int64_t n = s.n; sink.k < n; sink.k += packet_width<T>) {
+            const auto at = [&](int p) { return Value{Packet<T>::load(x[static_cast<std::size_t>(p)] + sink.k)}; };
+            Root<Value> tree;
+            tree.load_inputs(at);
+            if constexpr (anew) {
+                tree.compute();
+                if (values) tree.value.value.store(values + sink.k);
+                tree.take(at(leaves), sink);
+            } else {
+                tree.back(at(leaves), at(leaves + 1), sink);
+            }
+        }
+    }
+    template <bool anew> static std::vector<std::uint32_t> reads() {
+        struct Collect {
+            std::uint32_t* at;
+            bool wants(std::uint32_t) const { return true; }
+            void put(int position, const Reads& g) const { at[position] |= g.inputs; }
+        };
+        std::vector<std::uint32_t> positions(leaves);
+        Root<Reads> tree;
+        tree.load([](int p) { return Reads{1u << p}; });
+        tree.back(Reads{g_bit}, anew ? tree.value : Reads{y_bit}, Collect{positions.data()});
+        return positions;
+    }
+    template <bool anew> static void backward(const Call& c) { walk_back<T, most>(c, &step_back<anew>, anew); }
 };
 
 struct Emitter {
@@ -246,8 +263,7 @@ template <bool reduced, class T, class Pattern> const Output& materialise_as(con
         Group g{.run = &S::forward, .prepare = &prepare_elementwise, .elementwise = true, .inputs = e.leaves, .inner = std::move(emitter.made)};
         g.reads.push_back((1u << S::leaves) - 1);
         g.backward = &S::template backward<reduced>;
-        if constexpr (reduced) g.position_reads = S::reads_anew::positions;
-        else g.position_reads = S::reads::positions;
+        g.position_reads = S::template reads<reduced>();
         e.made->operation->group = std::make_shared<Group>(std::move(g));
     }
     return *e.made;

@@ -189,6 +189,7 @@ private:
             }
             if (const int t = backward->target[p]; t >= 0) backward->reads[z(t)] |= forward.position_reads[p];
         }
+        for (std::size_t p = 0; p < forward.inputs.size(); ++p) if (!forward.position_reads[p]) backward->target[p] = -1;  // nothing arrives there
         backward->inner = between(roots, backward->inputs);
         if (const auto total = total_of(y, g); total && !roots.empty()) {  // one pass for value and gradient
             const Group& reduction = *total->group;

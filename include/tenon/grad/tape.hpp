@@ -110,20 +110,44 @@ template <class Own, class Result, class T> void add_spread(T* to, const T* from
 template <class Own, class Result, class T> void gather(T* to, const T* from) {
     for (std::size_t i = 0; i < indices<Own, Result>.size(); ++i) to[indices<Own, Result>[i]] += from[i];
 }
-template <std::int64_t n, class T> auto fixed(T* data) { return fixed_map<n>(data); }
+/// The widest register that n elements fill, or else the narrowest.
+template <class T, std::int64_t n> constexpr int width_for() {
+    int width = packet_width<T>;
+    while (width * sizeof(T) > 16 && n % width) width /= 2;
+    return width;
+}
+/// f(type_identity<Packet>, i) over n elements: packets, then what is left one by one.
+template <std::int64_t n, class T, class F> void each_packet(F&& f) {
+    using V = Packet<T, width_for<T, n>()>;
+    std::int64_t i = 0;
+    for (; i + V::width <= n; i += V::width) f(std::type_identity<V>(), i);
+    for (; i < n; ++i) f(std::type_identity<Packet<T, 1>>(), i);
+}
 
-/// x as an Eigen array of the result's size; a copy only if it broadcasts.
+/// x at the result's extents; a copy only if it broadcasts.
 template <class S, class X> struct Spread {
-    static constexpr auto n = S::dims.size();
     using T = typename X::value_type;
     Fixed<T, S> copy;
     explicit Spread(const X& x) { spread<typename X::shape, S>(copy.elements.data(), x.data()); }
-    auto array() const { return fixed<n>(copy.data()); }
+    const T* data() const { return copy.data(); }
 };
 template <class S, class X> requires std::is_same_v<S, typename X::shape> struct Spread<S, X> {
     const X& x;
     explicit Spread(const X& v) : x(v) {}
-    auto array() const { return fixed<S::dims.size()>(x.data()); }
+    auto data() const { return x.data(); }
+};
+
+/// What arrives at an operand through an elementwise op: added at once, or gathered first if it was broadcast.
+template <class S, class X> struct Arriving {
+    Fixed<typename X::value_type, S> whole;
+    template <class V> void add(X&, std::int64_t i, const V& d) { d.store(whole.elements.data() + i); }
+    void finish(X& x) const { gather<typename X::shape, S>(x.adjoint, whole.data()); }
+};
+template <class S, class X> requires(!X::traced || std::is_same_v<S, typename X::shape>) struct Arriving<S, X> {
+    template <class V> void add(X& x, std::int64_t i, const V& d) {
+        if constexpr (X::traced) (V::load(x.adjoint + i) + d).store(x.adjoint + i);
+    }
+    void finish(X&) const {}
 };
 
 template <class O> inline constexpr bool is_reduction = std::is_same_v<O, Sum> || std::is_same_v<O, Mean>;
@@ -143,7 +167,9 @@ template <auto op, class S, class T, class... X> void compute(T* y, const X&... 
     using A = std::tuple_element_t<0, std::tuple<typename X::shape...>>;
     [[maybe_unused]] const T* first = std::get<0>(std::tuple(x.data()...));
     if constexpr (ElementwiseOp<O>) {
-        [&](const auto&... in) { fixed<S::dims.size()>(y) = op.forward(in.array()...); }(Spread<S, X>(x)...);
+        [&](const auto&... in) {
+            each_packet<S::dims.size(), T>([&]<class V>(std::type_identity<V>, std::int64_t i) { op.forward(V::load(in.data() + i)...).store(y + i); });
+        }(Spread<S, X>(x)...);
     } else if constexpr (std::is_same_v<O, MatMul>) {
         std::fill_n(y, S::dims.size(), T(0));
         gemm::add_small(y, first, op.transpose_a, std::get<1>(std::tuple(x.data()...)), op.transpose_b, S::dims[0], S::dims[1], A::dims[!op.transpose_a], T(1));
@@ -180,24 +206,22 @@ template <auto op, class Y, class... X> struct Applied {
         }
     }
     void fused(const auto&... x) {
-        constexpr auto n = S::dims.size();
-        const auto rules = O::gradient(Constant<op>{}, lazy<0>(fixed<n>(static_cast<const T*>(y.adjoint))), lazy<0>(fixed<n>(static_cast<const T*>(y.value))), lazy<0>(x.array())...);
-        each([&](auto& a, const auto& d) {
-            using A = typename std::remove_cvref_t<decltype(a)>::shape;
-            if constexpr (std::is_same_v<A, S>) {
-                fixed<n>(a.adjoint) += d.value;
-            } else {
-                Fixed<T, S> whole;
-                fixed<n>(whole.elements.data()) = d.value;
-                gather<A, S>(a.adjoint, whole.data());
-            }
-        }, rules);
+        std::tuple<Arriving<S, X>...> arriving;
+        each_packet<S::dims.size(), T>([&]<class V>(std::type_identity<V>, std::int64_t i) {
+            const auto rules = O::gradient(Constant<op>{}, Held<V>{V::load(y.adjoint + i)}, Held<V>{V::load(y.value + i)}, Held<V>{V::load(x.data() + i)}...);
+            each([&](auto& a, const auto& d, auto& to) { to.add(a, i, d.value); }, rules, arriving);
+        });
+        [&]<std::size_t... I>(std::index_sequence<I...>) { (std::get<I>(arriving).finish(std::get<I>(in)), ...); }(std::index_sequence_for<X...>{});
     }
-    template <class F, class Rules> void each(F&& f, const Rules& rules) {
-        const auto one = [&](auto& x, const auto& d) {
-            if constexpr (std::remove_cvref_t<decltype(x)>::traced && !std::is_same_v<std::remove_cvref_t<decltype(d)>, no_gradient>) f(x, d);
+    /// f(operand, what arrives at it, its part of `more`...) for each traced operand that anything arrives at.
+    template <class F, class Rules, class... More> void each(F&& f, const Rules& rules, More&... more) {
+        const auto one = [&](auto& x, const auto& d, auto&... m) {
+            if constexpr (std::remove_cvref_t<decltype(x)>::traced && !std::is_same_v<std::remove_cvref_t<decltype(d)>, no_gradient>) f(x, d, m...);
         };
-        [&]<std::size_t... I>(std::index_sequence<I...>) { (one(std::get<I>(in), std::get<I>(rules)), ...); }(std::index_sequence_for<X...>{});
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            const auto at = [&]<std::size_t i>(std::integral_constant<std::size_t, i>) { one(std::get<i>(in), std::get<i>(rules), std::get<i>(more)...); };
+            (at(std::integral_constant<std::size_t, I>()), ...);
+        }(std::index_sequence_for<X...>{});
     }
 };
 

@@ -12,7 +12,6 @@ struct TanhGrad : Binary<TanhGrad> {
 };
 struct Tanh : Unary<Tanh> {
     static constexpr const char* name = "Tanh";
-    static constexpr bool keep = true;
     static auto forward(const auto& x) { return x.tanh(); }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(call(Constant<TanhGrad{}>{}, y, g)); }
 };
@@ -28,7 +27,6 @@ struct SigmoidGrad : Binary<SigmoidGrad> {
 /// 1 / (1 + exp(-x))
 struct Sigmoid : Unary<Sigmoid> {
     static constexpr const char* name = "Sigmoid";
-    static constexpr bool keep = true;
     static auto forward(const auto& x) { return x.logistic(); }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(call(Constant<SigmoidGrad{}>{}, y, g)); }
 };
@@ -46,7 +44,7 @@ struct ReluGrad : Binary<ReluGrad> {
 /// max(x, 0)
 struct Relu : Unary<Relu> {
     static constexpr const char* name = "Relu";
-    static auto forward(const auto& x) { return detail::larger(x, detail::repeated(x, 0)); }
+    static auto forward(const auto& x) { return x.max(detail::repeated(x, 0)); }
     static auto element(auto x) { return x < 0 ? decltype(x)(0) : x; }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(call(Constant<ReluGrad{}>{}, g, y)); }
 };
@@ -58,7 +56,7 @@ struct Relu6Grad : Binary<Relu6Grad> {
 /// min(max(x, 0), 6)
 struct Relu6 : Unary<Relu6> {
     static constexpr const char* name = "Relu6";
-    static auto forward(const auto& x) { return detail::smaller(detail::larger(x, detail::repeated(x, 0)), detail::repeated(x, 6)); }
+    static auto forward(const auto& x) { return x.max(detail::repeated(x, 0)).min(detail::repeated(x, 6)); }
     static auto element(auto x) { return std::clamp(x, decltype(x)(0), decltype(x)(6)); }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(call(Constant<Relu6Grad{}>{}, g, y)); }
 };
@@ -98,7 +96,6 @@ struct EluGrad : Binary<EluGrad> {
 /// x above 0, exp(x) - 1 below.
 struct Elu : Unary<Elu> {
     static constexpr const char* name = "Elu";
-    static constexpr bool keep = true;
     static auto forward(const auto& x) { return detail::pick(detail::mask<Less>(x, detail::repeated(x, 0)), x.expm1(), x); }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(call(Constant<EluGrad{}>{}, g, y)); }
 };
@@ -118,7 +115,6 @@ struct SeluGrad : Binary<SeluGrad> {
 /// Source    Klambauer et al., Self-Normalizing Neural Networks, 2017
 struct Selu : Unary<Selu> {
     static constexpr const char* name = "Selu";
-    static constexpr bool keep = true;
     template <class X> static auto forward(const X& x) {
         using S = typename X::Scalar;
         return detail::pick(detail::mask<Less>(x, detail::repeated(x, 0)), S(detail::selu_scale_alpha) * x.expm1(), S(detail::selu_scale) * x);
@@ -135,7 +131,7 @@ struct SoftplusGrad : Binary<SoftplusGrad> {
 /// log(1 + exp(x)), without overflow: max(x, 0) + log(1 + exp(-|x|)).
 struct Softplus : Unary<Softplus> {
     static constexpr const char* name = "Softplus";
-    static auto forward(const auto& x) { return detail::larger(x, detail::repeated(x, 0)) + (-x.abs()).exp().log1p(); }
+    static auto forward(const auto& x) { return x.max(detail::repeated(x, 0)) + (-x.abs()).exp().log1p(); }
     static auto gradient(auto, auto g, auto, auto x) { return std::tuple(call(Constant<SoftplusGrad{}>{}, g, x)); }
 };
 /// g / (1 + |x|)²

@@ -58,7 +58,8 @@ struct BiasAddGrad {
 namespace detail {
 /// In the graph an op of its own; compiled kernels sum as they write.
 template <class Self, class T> Node<T> bias_gradient(const Self& self, const Node<T>& g) { return make<T>(BiasAddGrad{self().data_format}, {g}); }
-template <class Self, class E, std::uint32_t mask> auto bias_gradient(const Self&, const Lazy<E, mask>& g) { return g; }
+template <class Self, class V> Held<V> bias_gradient(const Self&, const Held<V>& g) { return g; }
+template <class Self> Reads bias_gradient(const Self&, const Reads& g) { return g; }
 }  // namespace detail
 
 /// Gradient  g; BiasAddGrad

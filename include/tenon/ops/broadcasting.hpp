@@ -159,7 +159,8 @@ template <class T> Node<T> sum_to(const Node<T>& g, const Node<T>& a) {
     const Output axes = make<std::int32_t>(BroadcastGradientArgs{}, {extents, shape_tensor(g)});
     return with_extents(make<T>(Reshape{}, {make<T>(Sum{}, {g, axes}), extents}), to);
 }
-template <class E, std::uint32_t mask, class A> auto sum_to(const Lazy<E, mask>& g, const A&) { return g; }  // kernels sum as they write
+template <class V, class A> Held<V> sum_to(const Held<V>& g, const A&) { return g; }  // kernels sum as they write
+template <class A> Reads sum_to(const Reads& g, const A&) { return g; }
 
 template <class T> Output range_of_rank(const Node<T>& x) {
     if (x.dims().ranked()) return detail::integers(all_axes(x.dims().rank));

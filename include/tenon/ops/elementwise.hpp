@@ -6,10 +6,10 @@
 //
 // An op has one of these, or both:
 //
-//   forward(arrays) -> array       an Eigen expression, of packets wherever Eigen has them; what statements are made of
+//   forward(packets) -> packet     as of Eigen's arrays (tensor/packet.hpp); what statements are made of
 //   element(numbers) -> number     for types that are not float or double, and, if `by_element`, for those as well
 //
-// In a block a condition is a number, 1 or 0, so that comparisons and choices stay in packets.
+// In a packet a condition is a number, 1 or 0.
 #pragma once
 #include "../expr/statement.hpp"
 #include "source.hpp"
@@ -54,23 +54,14 @@ template <class S> struct Pick {
 };
 /// a[i] < b[i] and the like, as 1 or 0; `O` is the comparison.
 template <class O, class A, class B> auto mask(const A& a, const B& b) {
-    return Eigen::CwiseBinaryOp<Mask<O, typename A::Scalar>, const A, const B>(a, b);
+    return a.binaryExpr(b, Mask<O, typename A::Scalar>());
 }
 /// a[i] where c[i] is not 0, else b[i].
 template <class C, class A, class B> auto pick(const C& c, const A& a, const B& b) {
-    return Eigen::CwiseTernaryOp<Pick<typename A::Scalar>, const C, const A, const B>(c, a, b);
+    return c.ternaryExpr(a, b, Pick<typename A::Scalar>());
 }
 /// As many of `value` as x has elements.
-template <class X> auto repeated(const X& x, typename X::Scalar value) { return X::PlainObject::Constant(x.size(), value); }
-/// NaN wins.
-template <class A, class B> auto larger(const A& a, const B& b) {
-    using S = typename A::Scalar;
-    return Eigen::CwiseBinaryOp<Eigen::internal::scalar_max_op<S, S, Eigen::PropagateNaN>, const A, const B>(a, b);
-}
-template <class A, class B> auto smaller(const A& a, const B& b) {
-    using S = typename A::Scalar;
-    return Eigen::CwiseBinaryOp<Eigen::internal::scalar_min_op<S, S, Eigen::PropagateNaN>, const A, const B>(a, b);
-}
+template <class X> X repeated(const X&, typename X::Scalar value) { return X(value); }
 
 }  // namespace detail
 
@@ -80,7 +71,8 @@ template <GraphOperand X, Number N> auto number_like(const X& x, N value) {
     if constexpr (std::is_same_v<T, any_float>) return Node<T, Shape<>>(scalar_like<T>(x, static_cast<double>(value)));
     else return constant_scalar(static_cast<T>(value));
 }
-template <class E, std::uint32_t reads, Number N> auto number_like(const Lazy<E, reads>& x, N value) { return lazy<0>(detail::repeated(x.value, static_cast<typename E::Scalar>(value))); }
+template <class V, Number N> Held<V> number_like(const Held<V>& x, N value) { return {detail::repeated(x.value, static_cast<typename V::Scalar>(value))}; }
+template <Number N> Reads number_like(const Reads&, N) { return {}; }
 
 namespace detail {
 /// An op of two operands, one of which may be a number.

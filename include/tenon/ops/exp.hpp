@@ -9,7 +9,6 @@ namespace tenon {
 
 struct Exp : Unary<Exp> {
     static constexpr const char* name = "Exp";
-    static constexpr bool keep = true;
     static auto forward(const auto& x) { return x.exp(); }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(g * y); }
 };
@@ -42,7 +41,7 @@ template <Operand X> auto log1p(X&& x) { return call(Constant<Log1p{}>{}, std::f
 /// Errors    "[Pow] Integers to negative integer powers are not allowed"
 struct Pow : Binary<Pow> {
     static constexpr const char* name = "Pow";
-    static auto forward(const auto& x, const auto& p) { return Eigen::pow(x, p); }
+    static auto forward(const auto& x, const auto& p) { return x.pow(p); }
     template <class T> static T element(T x, T p) {
         if (p < 0) throw ValueError("[Pow] Integers to negative integer powers are not allowed");
         auto y = detail::wrapping(T(1)), square = detail::wrapping(x);
@@ -77,7 +76,6 @@ struct SqrtGrad : Binary<SqrtGrad> {
 };
 struct Sqrt : Unary<Sqrt> {
     static constexpr const char* name = "Sqrt";
-    static constexpr bool keep = true;
     static auto forward(const auto& x) { return detail::square_root(x); }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(call(Constant<SqrtGrad{}>{}, y, g)); }
 };
@@ -89,7 +87,6 @@ struct RsqrtGrad : Binary<RsqrtGrad> {
 };
 struct Rsqrt : Unary<Rsqrt> {
     static constexpr const char* name = "Rsqrt";
-    static constexpr bool keep = true;
     static auto forward(const auto& x) { return detail::square_root(x).inverse(); }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(call(Constant<RsqrtGrad{}>{}, y, g)); }
 };

@@ -92,7 +92,7 @@ template <Operand C, class A, class B> requires Operands<A, B> auto select(C&& c
 /// Gradient  to the larger; to the first where they are equal
 struct Maximum : Binary<Maximum> {
     static constexpr const char* name = "Maximum";
-    static auto forward(const auto& a, const auto& b) { return detail::larger(a, b); }
+    static auto forward(const auto& a, const auto& b) { return a.max(b); }
     static auto element(auto a, auto b) { return a < b ? b : a; }
     static auto gradient(auto, auto g, auto, auto a, auto b) {
         const auto first = greater_equal(a, b);
@@ -102,7 +102,7 @@ struct Maximum : Binary<Maximum> {
 /// The smaller of two; otherwise as Maximum.
 struct Minimum : Binary<Minimum> {
     static constexpr const char* name = "Minimum";
-    static auto forward(const auto& a, const auto& b) { return detail::smaller(a, b); }
+    static auto forward(const auto& a, const auto& b) { return a.min(b); }
     static auto element(auto a, auto b) { return b < a ? b : a; }
     static auto gradient(auto, auto g, auto, auto a, auto b) {
         const auto first = less_equal(a, b);
@@ -124,7 +124,7 @@ struct ClipByValue {
         for (const Dims& bound : {low, high}) if (bound.rank != 0 && !compatible(x, bound)) return reject("[ClipByValue] bound ", bound, " for ", x);
         return x;
     }
-    static auto forward(const auto& x, const auto& low, const auto& high) { return detail::larger(detail::smaller(x, high), low); }
+    static auto forward(const auto& x, const auto& low, const auto& high) { return x.min(high).max(low); }
     static auto element(auto x, auto low, auto high) { return std::max(std::min(x, high), low); }
     static auto gradient(auto, auto g, auto, auto x, auto low, auto high) {
         const auto below = less(x, low);

@@ -75,7 +75,11 @@ public:
         if (l.kind == Layout::whole) return;
         if (l.kind >= Layout::column) { step_ = std::min(step_, block); return; }
         if (l.period > block) fence_ = std::min(fence_, l.period), step_ = std::min(step_, block);
-        else if (step_ % l.period || step_ > block) step_ = std::max(block / l.period, std::int64_t{1}) * l.period;
+        else if (step_ % l.period || step_ > block) {
+            const auto packets = l.period * 16 / std::min<std::int64_t>(l.period & -l.period, 16);  // so that only the last block has elements that fill no packet
+            const auto whole = packets <= block ? packets : l.period;
+            step_ = block / whole * whole;
+        }
     }
     template <class = void> std::int64_t step() const { return std::min(step_, size_); }
     std::int64_t size() const { return size_; }
@@ -100,9 +104,10 @@ struct Layouts {
     }
 };
 
+/// Nothing of it is set before `open`: kernels have more of them than they need.
 template <class T> class Reader {
-    const T* data_ = nullptr;
-    const Layout* layout_ = nullptr;
+    const T* data_;
+    const Layout* layout_;
     alignas(64) T tile_[block];
 
 public:
@@ -110,13 +115,14 @@ public:
     void open(const Ref& r, const Layout& l, const Cuts& cuts) {
         data_ = static_cast<const T*>(r.data);
         layout_ = &l;
-        if (l.kind != Layout::periodic || l.period > block || !data_) return;
+        if (!data_) { std::fill_n(tile_, std::min(block, cuts.step()), T()); return; }  // an operand whose value nobody uses
+        if (l.kind != Layout::periodic || l.period > block) return;
         const auto n = std::min(block, cuts.step()), p = l.period;
         if (p == 1) std::fill_n(tile_, n, *data_);
         else for (std::int64_t k = 0; k < n; k += p) std::copy_n(data_, std::min(p, n - k), tile_ + k);
     }
     const T* at(std::int64_t i, std::int64_t n) {
-        if (!data_) return nullptr;  // an operand that nobody reads
+        if (!data_) return tile_;
         if (layout_->kind == Layout::whole) return data_ + i;
         if (layout_->kind == Layout::periodic) return layout_->period > block ? data_ + i % layout_->period : tile_;
         layout_->each_run(i, n, [&](std::int64_t k, std::int64_t from, std::int64_t length, std::int64_t step) {
@@ -129,8 +135,8 @@ public:
 
 /// The adjoint of Reader: what arrives at one element from everywhere it was read is summed.
 template <class T> class Writer {
-    T* data_ = nullptr;
-    const Layout* layout_ = nullptr;
+    T* data_;
+    const Layout* layout_;
     alignas(64) T tile_[block];
 
 public:
@@ -141,18 +147,12 @@ public:
         if (data_ && l.kind != Layout::whole) std::fill_n(data_, r.dims.size(), T(0));
     }
     explicit operator bool() const { return data_ != nullptr; }
-    /// One assignment of `e` and no more: each costs 0.1 s of compiling.
-    template <class E> void put(std::int64_t i, std::int64_t n, const E& e, bool first) {
-        const bool direct = layout_->kind == Layout::whole && first;
-        store(direct ? data_ + i : tile_, n, e);
-        if (!direct) add_tile(i, n);
-    }
-
-private:
-    void add_tile(std::int64_t i, std::int64_t n) {
+    /// Where elements [i, i+n) are to be written; `written` then puts them where they belong.
+    T* at(std::int64_t i) { return layout_->kind == Layout::whole ? data_ + i : tile_; }
+    void written(std::int64_t i, std::int64_t n) {
         const auto p = layout_->period;
-        if (layout_->kind == Layout::whole) map(data_ + i, n) += map(tile_, n);
-        else if (layout_->kind == Layout::periodic && p == 1) data_[0] += map(tile_, n).sum();
+        if (layout_->kind == Layout::whole) return;
+        if (layout_->kind == Layout::periodic && p == 1) data_[0] += map(tile_, n).sum();
         else if (layout_->kind == Layout::periodic && p > block) map(data_ + i % p, n) += map(tile_, n);
         else if (layout_->kind == Layout::periodic) for (std::int64_t k = 0; k < n; k += p) map(data_, p) += map(tile_ + k, p);
         else

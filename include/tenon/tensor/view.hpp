@@ -29,24 +29,6 @@ template <class T> using flat_map = Eigen::Map<std::conditional_t<std::is_const_
                                                                   Eigen::Array<std::remove_const_t<T>, Eigen::Dynamic, 1>>>;
 template <class T> flat_map<T> map(T* data, std::int64_t n) { return {data, n}; }
 
-/// y[i] = e[i]: packets, then what is left. Eigen's own assignment comes to the same loops through several times as many templates per expression.
-template <class T, class E> void store(T* y, std::int64_t n, const E& e) {
-    const Eigen::internal::evaluator<E> at(e);
-    std::int64_t i = 0;
-    if constexpr ((Eigen::internal::evaluator<E>::Flags & Eigen::PacketAccessBit) != 0) {
-        using Packet = typename Eigen::internal::packet_traits<T>::type;
-        constexpr std::int64_t width = Eigen::internal::packet_traits<T>::size;
-        for (; i + width <= n; i += width) Eigen::internal::pstoreu(y + i, at.template packet<Eigen::Unaligned, Packet>(i));
-    }
-    for (; i < n; ++i) y[i] = at.coeff(i);
-}
-
-/// A map of constant size, for the tape's small tensors only.
-template <std::int64_t n, class T> auto fixed_map(T* data) {
-    using Plain = Eigen::Array<std::remove_const_t<T>, n, 1>;
-    return Eigen::Map<std::conditional_t<std::is_const_v<T>, const Plain, Plain>>(data);
-}
-
 template <class T> struct View {
     T* data;
     const Dims& dims;

@@ -1,0 +1,111 @@
+// As many elements as a register holds: what elementwise ops are computed in.
+//
+// Eigen's packets under the operators and names of Eigen's arrays. An op writes `a * b.exp()` as it would of arrays, and it is computed there and
+// then, whatever the expression: no type grows, so a hundred ops cost the compiler a hundred inline functions and not as many families of
+// expression templates (1.2 MB each).
+#pragma once
+#include "view.hpp"
+
+#include <cstring>
+
+namespace tenon {
+
+/// Elements of T in a register; what counts are multiples of wherever packets are walked over.
+template <class T> inline constexpr int packet_width = Eigen::internal::packet_traits<T>::size;
+
+/// `n` elements: as many as some register holds, or 1.
+template <class T, int n = packet_width<T>> struct Packet {
+    using Scalar = T;
+    using P = std::conditional_t<n == 1, T, typename Eigen::internal::find_best_packet<T, n>::type>;
+    static constexpr int width = n;
+    P bits;
+
+    Packet() {}
+    static Packet of(const P& p) {
+        Packet x;
+        x.bits = p;
+        return x;
+    }
+    explicit Packet(T everywhere) : bits(Eigen::internal::pset1<P>(everywhere)) {}
+    static Packet load(const T* x) { return of(Eigen::internal::ploadu<P>(x)); }
+    void store(T* y) const { Eigen::internal::pstoreu(y, bits); }
+
+    friend Packet operator+(const Packet& a, const Packet& b) { return of(Eigen::internal::padd(a.bits, b.bits)); }
+    friend Packet operator-(const Packet& a, const Packet& b) { return of(Eigen::internal::psub(a.bits, b.bits)); }
+    friend Packet operator*(const Packet& a, const Packet& b) { return of(Eigen::internal::pmul(a.bits, b.bits)); }
+    friend Packet operator/(const Packet& a, const Packet& b) { return of(Eigen::internal::pdiv(a.bits, b.bits)); }
+    friend Packet operator+(const Packet& a, T b) { return a + Packet(b); }
+    friend Packet operator-(const Packet& a, T b) { return a - Packet(b); }
+    friend Packet operator*(const Packet& a, T b) { return a * Packet(b); }
+    friend Packet operator/(const Packet& a, T b) { return a / Packet(b); }
+    friend Packet operator+(T a, const Packet& b) { return Packet(a) + b; }
+    friend Packet operator-(T a, const Packet& b) { return Packet(a) - b; }
+    friend Packet operator*(T a, const Packet& b) { return Packet(a) * b; }
+    friend Packet operator/(T a, const Packet& b) { return Packet(a) / b; }
+    Packet operator-() const { return of(Eigen::internal::pnegate(bits)); }
+
+    /// A functor of Eigen's kind: by `packetOp` if its `functor_traits` say so, else element by element.
+    template <class F> Packet unaryExpr(const F& f) const { return apply(f, bits); }
+    template <class F> Packet binaryExpr(const Packet& b, const F& f) const { return apply(f, bits, b.bits); }
+    template <class F> Packet ternaryExpr(const Packet& b, const Packet& c, const F& f) const { return apply(f, bits, b.bits, c.bits); }
+
+    Packet abs() const { return unaryExpr(Eigen::internal::scalar_abs_op<T>()); }
+    Packet square() const { return *this * *this; }
+    Packet inverse() const { return T(1) / *this; }
+    Packet sqrt() const { return unaryExpr(Eigen::internal::scalar_sqrt_op<T>()); }
+    Packet exp() const { return unaryExpr(Eigen::internal::scalar_exp_op<T>()); }
+    Packet expm1() const { return unaryExpr(Eigen::internal::scalar_expm1_op<T>()); }
+    Packet log() const { return unaryExpr(Eigen::internal::scalar_log_op<T>()); }
+    Packet log1p() const { return unaryExpr(Eigen::internal::scalar_log1p_op<T>()); }
+    Packet tanh() const { return unaryExpr(Eigen::internal::scalar_tanh_op<T>()); }
+    Packet logistic() const { return unaryExpr(Eigen::internal::scalar_logistic_op<T>()); }
+    Packet sin() const { return unaryExpr(Eigen::internal::scalar_sin_op<T>()); }
+    Packet cos() const { return unaryExpr(Eigen::internal::scalar_cos_op<T>()); }
+    Packet floor() const { return unaryExpr(Eigen::internal::scalar_floor_op<T>()); }
+    Packet ceil() const { return unaryExpr(Eigen::internal::scalar_ceil_op<T>()); }
+    Packet rint() const { return unaryExpr(Eigen::internal::scalar_rint_op<T>()); }
+    Packet pow(const Packet& p) const { return binaryExpr(p, Eigen::internal::scalar_pow_op<T, T>()); }
+    /// NaN wins.
+    Packet max(const Packet& b) const { return binaryExpr(b, Eigen::internal::scalar_max_op<T, T, Eigen::PropagateNaN>()); }
+    Packet min(const Packet& b) const { return binaryExpr(b, Eigen::internal::scalar_min_op<T, T, Eigen::PropagateNaN>()); }
+
+private:
+    template <class F, class... X> static Packet apply(const F& f, const X&... x) {
+        if constexpr (width == 1) {
+            return of(f(x...));
+        } else if constexpr (Eigen::internal::functor_traits<F>::PacketAccess) {
+            return of(f.packetOp(x...));
+        } else {
+            struct Elements {
+                alignas(64) T at[width];
+                explicit Elements(const P& p) { Eigen::internal::pstoreu(at, p); }
+            };
+            return [&](const auto&... in) {
+                Elements y(P{});
+                for (std::int64_t i = 0; i < width; ++i) y.at[i] = f(in.at[i]...);
+                return load(y.at);
+            }(Elements(x)...);
+        }
+    }
+};
+
+/// Of `n` elements, less than a packet: by halves, since calls of memcpy would cost more than what is done with them.
+template <class T> [[gnu::always_inline]] inline void copy_less(T* to, const T* from, std::int64_t n) {
+    const auto piece = [&]<int some>(std::integral_constant<int, some>) {
+        if constexpr (some < packet_width<T>) {
+            if (!(n & some)) return;
+            std::memcpy(to, from, some * sizeof(T));
+            to += some, from += some;
+        }
+    };
+    static_assert(packet_width<T> <= 32);
+    piece(std::integral_constant<int, 16>()), piece(std::integral_constant<int, 8>()), piece(std::integral_constant<int, 4>());
+    piece(std::integral_constant<int, 2>()), piece(std::integral_constant<int, 1>());
+}
+/// The same into a packet's memory whose other elements become 0.
+template <class T> [[gnu::always_inline]] inline void copy_padded(T* to, const T* from, std::int64_t n) {
+    Packet<T>(T(0)).store(to);
+    copy_less(to, from, n);
+}
+
+}  // namespace tenon
