@@ -24,7 +24,7 @@ SAMPLES = {
         [{"tensor/b.hpp": '#include "../base/a.hpp"\n', "base/a.hpp": "#include <vector>\n"},
          {"checkpoint/a.hpp": '#include "../expr/b.hpp"\n', "expr/b.hpp": '#include "../fwd.hpp"\n', "fwd.hpp": ""},
          {"tenon.hpp": '#include "checkpoint/a.hpp"\n', "checkpoint/a.hpp": ""}]),
-    rules.once: ([{"base/a.hpp": "int f();\n"}], [{"base/a.hpp": "// What it is.\n#pragma once\n"}]),
+    rules.once: ([{"base/a.hpp": "int f();\n"}], [{"base/a.hpp": "// What it is.\n#pragma once\n"}, {"base/a.inc": "int f();\n"}]),
     rules.no_macros: ([{"base/a.hpp": "#define A 1\n"}, {"base/a.hpp": "  # define B\n"}], [{"base/a.hpp": "// #define A\n#ifdef A\n#endif\n"}]),
     rules.no_globals: (
         [{"base/a.hpp": line} for line in ("inline int counter = 0;", "static std::map<int, int> table;", "inline std::function<void()> hook;", "    static int calls;",
@@ -53,8 +53,8 @@ def read(root, *patterns):
 
 
 source, listed = Path(sys.argv[1]), set(sys.argv[2:])
-headers = read(source / "include" / "tenon", "*.hpp")
-files = {f"{folder}/{path}": text for folder in ("include", "src", "tests", "examples", "tools", "bench") for path, text in read(source / folder, "*.hpp", "*.cpp").items()}
+headers = read(source / "include" / "tenon", "*.hpp", "*.inc")  # .inc: text that a header includes several times
+files = {f"{folder}/{path}": text for folder in ("include", "src", "tests", "examples", "tools", "bench") for path, text in read(source / folder, "*.hpp", "*.inc", "*.cpp").items()}
 
 files["README.md"] = (source / "README.md").read_text()
 whole_tree = (rules.length_has_a_reason, rules.readme_shows_what_runs)

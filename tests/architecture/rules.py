@@ -100,7 +100,7 @@ def direction(headers):
 
 def once(headers):
     """Every header has #pragma once."""
-    return [f"{path}: no #pragma once" for path, text in headers.items() if not re.search(r"^#pragma once$", text, re.M)]
+    return [f"{path}: no #pragma once" for path, text in headers.items() if path.endswith(".hpp") and not re.search(r"^#pragma once$", text, re.M)]
 
 
 def no_macros(headers):

@@ -12,28 +12,41 @@ using test::Draw;
 
 namespace {
 
+/// Every kind of machine that this one can stand for.
+std::vector<Machine> machines() {
+    std::vector<Machine> all;
+    for (const Machine m : {Machine::portable, Machine::avx2, Machine::avx512}) if (m <= machine()) all.push_back(m);
+    return all;
+}
+
 template <class T> void compare_with_loops(Draw& draw, std::int64_t m, std::int64_t n, std::int64_t k) {
     const bool ta = draw.coin(), tb = draw.coin();
     const std::int64_t as = (ta ? m : k) + draw.below(3), bs = (tb ? k : n) + draw.below(3), cs = n + draw.below(3);
     const auto a = draw.numbers<T>((ta ? k : m) * as), b = draw.numbers<T>((tb ? n : k) * bs);
     const auto before = draw.numbers<T>(m * cs);
     const T alpha = T(draw.below(5)) - T(2);
-    Buffer workspace(gemm::workspace_bytes<T>(m, n, k));
-    auto sum = before, product = before;
-    gemm::add(sum.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, alpha, workspace.data());
-    gemm::multiply(product.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, workspace.data());
-    const double tolerance = std::numeric_limits<T>::epsilon() * static_cast<double>(16 + k);
-    double worst = 0;
+    std::vector<double> terms(static_cast<std::size_t>(m * n));
     for (std::int64_t i = 0; i < m; ++i)
-        for (std::int64_t j = 0; j < cs; ++j) {
-            double s = 0;
-            for (std::int64_t p = 0; p < k && j < n; ++p) s += double(a[std::size_t(ta ? p * as + i : i * as + p)]) * double(b[std::size_t(tb ? j * bs + p : p * bs + j)]);
-            const auto at = static_cast<std::size_t>(i * cs + j);
-            worst = std::max(worst, std::abs(double(sum[at]) - (double(before[at]) + double(alpha) * s)));
-            worst = std::max(worst, std::abs(double(product[at]) - (j < n ? s : double(before[at]))));
-        }
-    INFO("m ", m, ", n ", n, ", k ", k, ", transposed ", ta, " ", tb);
-    CHECK(worst <= tolerance);
+        for (std::int64_t j = 0; j < n; ++j)
+            for (std::int64_t p = 0; p < k; ++p)
+                terms[static_cast<std::size_t>(i * n + j)] += double(a[std::size_t(ta ? p * as + i : i * as + p)]) * double(b[std::size_t(tb ? j * bs + p : p * bs + j)]);
+    for (const Machine on : machines()) {
+        Buffer workspace(gemm::workspace_bytes<T>(m, n, k, on));
+        auto sum = before, product = before;
+        gemm::add(sum.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, alpha, workspace.data(), on);
+        gemm::multiply(product.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, workspace.data(), on);
+        const double tolerance = std::numeric_limits<T>::epsilon() * static_cast<double>(16 + k);
+        double worst = 0;
+        for (std::int64_t i = 0; i < m; ++i)
+            for (std::int64_t j = 0; j < cs; ++j) {
+                const double s = j < n ? terms[static_cast<std::size_t>(i * n + j)] : 0;
+                const auto at = static_cast<std::size_t>(i * cs + j);
+                worst = std::max(worst, std::abs(double(sum[at]) - (double(before[at]) + (j < n ? double(alpha) * s : 0))));
+                worst = std::max(worst, std::abs(double(product[at]) - (j < n ? s : double(before[at]))));
+            }
+        INFO("m ", m, ", n ", n, ", k ", k, ", transposed ", ta, " ", tb, ", machine ", static_cast<int>(on));
+        CHECK(worst <= tolerance);
+    }
 }
 
 }  // namespace

@@ -3,11 +3,12 @@
 // Shapes    variable, slots, gradient [..], all the same; rates [] -> the variable
 // Values    float, double, half, bfloat16
 // Gradient  none
-// Cost      one pass per slot and one for the variable
+// Cost      one pass
 // Errors    "[ApplyAdam] gradient [3] for variable [2]"
 // Source    tensorflow/core/kernels/training_ops.cc
 #pragma once
 #include "../expr/node.hpp"
+#include "../tensor/packet.hpp"
 
 namespace tenon {
 
@@ -30,14 +31,21 @@ template <class O, int slots, int inputs, int gradient_at> struct Applying {
     }
 
 protected:
-    template <class T> static auto written(const Call& c, std::size_t i) { return map(static_cast<T*>(c.in[i]->data), c.in[i]->dims.size()); }
-    template <class T> static auto read(const Call& c, std::size_t i) { return c.input<T>(i).flat(); }
+    /// f(variable, slots.., gradient) in packets; what f makes of the variable and the slots is theirs.
+    template <class T, class F> static void update(const Call& c, F f) {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            tenon::update<slots + 1>(std::array{static_cast<T*>(c.in[I]->data)..., static_cast<T*>(c.in[gradient_at]->data)}, c.in[0]->dims.size(), f);
+        }(std::make_index_sequence<slots + 1>{});
+    }
     template <class T> static T rate(const Call& c, std::size_t i) { return c.input<T>(i)[0]; }
 };
 
 /// variable -= rate gradient
 template <class O> struct GradientDescentStep : Applying<O, 0, 3, 2> {
-    template <class T> void compute(const Call& c) const { this->template written<T>(c, 0) -= this->template rate<T>(c, 1) * this->template read<T>(c, 2); }
+    template <class T> void compute(const Call& c) const {
+        const T lr = this->template rate<T>(c, 1);
+        this->template update<T>(c, [=](auto& x, const auto& g) { x = x - lr * g; });
+    }
 };
 struct ApplyGradientDescent : GradientDescentStep<ApplyGradientDescent> {
     static constexpr const char* name = "ApplyGradientDescent";
@@ -53,12 +61,11 @@ struct ResourceApplyGradientDescent : GradientDescentStep<ResourceApplyGradientD
 template <class O> struct MomentumStep : Applying<O, 1, 5, 3> {
     bool use_nesterov = false;
     template <class T> void compute(const Call& c) const {
-        auto v = this->template written<T>(c, 0), a = this->template written<T>(c, 1);
-        const auto g = this->template read<T>(c, 3);
         const T lr = this->template rate<T>(c, 2), m = this->template rate<T>(c, 4);
-        a = a * m + g;
-        if (use_nesterov) v -= g * lr + a * m * lr;
-        else v -= a * lr;
+        this->template update<T>(c, [=, nesterov = use_nesterov](auto& x, auto& a, const auto& g) {
+            a = a * m + g;
+            x = nesterov ? x - (g * lr + a * m * lr) : x - a * lr;
+        });
     }
 };
 struct ApplyMomentum : MomentumStep<ApplyMomentum> {
@@ -76,14 +83,13 @@ struct ResourceApplyMomentum : MomentumStep<ResourceApplyMomentum> {
 template <class O> struct AdamStep : Applying<O, 2, 10, 9> {
     bool use_nesterov = false;
     template <class T> void compute(const Call& c) const {
-        auto x = this->template written<T>(c, 0), m = this->template written<T>(c, 1), v = this->template written<T>(c, 2);
-        const auto g = this->template read<T>(c, 9);
         const T beta1 = this->template rate<T>(c, 6), beta2 = this->template rate<T>(c, 7), epsilon = this->template rate<T>(c, 8);
         const T alpha = this->template rate<T>(c, 5) * std::sqrt(T(1) - this->template rate<T>(c, 4)) / (T(1) - this->template rate<T>(c, 3));
-        m += (g - m) * (T(1) - beta1);
-        v += (g.square() - v) * (T(1) - beta2);
-        if (use_nesterov) x -= ((g * (T(1) - beta1) + m * beta1) * alpha) / (v.sqrt() + epsilon);
-        else x -= (m * alpha) / (v.sqrt() + epsilon);
+        this->template update<T>(c, [=, nesterov = use_nesterov](auto& x, auto& m, auto& v, const auto& g) {
+            m = m + (g - m) * (T(1) - beta1);
+            v = v + (g.square() - v) * (T(1) - beta2);
+            x = x - (nesterov ? g * (T(1) - beta1) + m * beta1 : m) * alpha / (v.sqrt() + epsilon);
+        });
     }
 };
 struct ApplyAdam : AdamStep<ApplyAdam> {
@@ -100,12 +106,12 @@ struct ResourceApplyAdam : AdamStep<ResourceApplyAdam> {
 /// Inputs: variable, ms, mom, rate, rho, momentum, epsilon, gradient.
 template <class O> struct RMSPropStep : Applying<O, 2, 8, 7> {
     template <class T> void compute(const Call& c) const {
-        auto x = this->template written<T>(c, 0), ms = this->template written<T>(c, 1), mom = this->template written<T>(c, 2);
-        const auto g = this->template read<T>(c, 7);
         const T lr = this->template rate<T>(c, 3), rho = this->template rate<T>(c, 4), momentum = this->template rate<T>(c, 5), epsilon = this->template rate<T>(c, 6);
-        ms += (g.square() - ms) * (T(1) - rho);
-        mom = mom * momentum + (g * lr) / (ms + epsilon).sqrt();
-        x -= mom;
+        this->template update<T>(c, [=](auto& x, auto& ms, auto& mom, const auto& g) {
+            ms = ms + (g.square() - ms) * (T(1) - rho);
+            mom = mom * momentum + g * lr / (ms + epsilon).sqrt();
+            x = x - mom;
+        });
     }
 };
 struct ApplyRMSProp : RMSPropStep<ApplyRMSProp> {
@@ -122,10 +128,11 @@ struct ResourceApplyRMSProp : RMSPropStep<ResourceApplyRMSProp> {
 template <class O> struct AdagradStep : Applying<O, 1, 4, 3> {
     bool update_slots = true;
     template <class T> void compute(const Call& c) const {
-        auto x = this->template written<T>(c, 0), a = this->template written<T>(c, 1);
-        const auto g = this->template read<T>(c, 3);
-        if (update_slots) a += g.square();
-        x -= (g * this->template rate<T>(c, 2)) / a.sqrt();
+        const T lr = this->template rate<T>(c, 2);
+        this->template update<T>(c, [=, slots = update_slots](auto& x, auto& a, const auto& g) {
+            if (slots) a = a + g.square();
+            x = x - g * lr / a.sqrt();
+        });
     }
 };
 struct ApplyAdagrad : AdagradStep<ApplyAdagrad> {

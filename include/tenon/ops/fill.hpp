@@ -38,38 +38,46 @@ struct Range {
     static constexpr int arity = 3;
     static constexpr bool needs(std::size_t, std::size_t) { return true; }
     static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "Tidx"}};
-    template <class T> static Inferred count(std::span<const Ref> in) {
-        const auto v = [&](std::size_t i) { return *static_cast<const T*>(in[i].data); };
-        const T start = v(0), limit = v(1), delta = v(2);
-        if (delta == T(0)) return reject("[Range] delta is 0");
-        if (delta > T(0) ? start > limit : start < limit) {
-            if constexpr (std::is_integral_v<T>) return reject("[Range] ", std::int64_t{start}, " to ", std::int64_t{limit}, " in steps of ", std::int64_t{delta}, " goes the wrong way");
-            else return reject("[Range] goes the wrong way");
-        }
-        if constexpr (!std::is_integral_v<T>) {
-            const double n = std::ceil(std::abs(static_cast<double>((limit - start) / delta)));  // the quotient is rounded to T
-            if (!(n < double(most_elements))) return reject("[Range] has no end");
-            return Dims{static_cast<std::int64_t>(n)};
-        } else {
-            const auto bits = [](T x) { return static_cast<std::uint64_t>(std::int64_t{x}); };
-            const std::uint64_t way = delta > 0 ? bits(limit) - bits(start) : bits(start) - bits(limit), step = delta > 0 ? bits(delta) : 0 - bits(delta);
-            const std::uint64_t n = way / step + (way % step != 0);
-            if (n > static_cast<std::uint64_t>(most_elements)) return reject("[Range] ", std::int64_t{start}, " to ", std::int64_t{limit}, " has too many elements");
-            return Dims{static_cast<std::int64_t>(n)};
-        }
+    template <class = void> static Inferred count(std::int64_t start, std::int64_t limit, std::int64_t delta) {
+        if (delta == 0) return reject("[Range] delta is 0");
+        if (delta > 0 ? start > limit : start < limit) return reject("[Range] ", start, " to ", limit, " in steps of ", delta, " goes the wrong way");
+        const auto bits = [](std::int64_t x) { return static_cast<std::uint64_t>(x); };
+        const std::uint64_t way = delta > 0 ? bits(limit) - bits(start) : bits(start) - bits(limit), step = delta > 0 ? bits(delta) : 0 - bits(delta);
+        const std::uint64_t n = way / step + (way % step != 0);
+        if (n > static_cast<std::uint64_t>(most_elements)) return reject("[Range] ", start, " to ", limit, " has too many elements");
+        return Dims{static_cast<std::int64_t>(n)};
+    }
+    /// `rounded`: to the element type, as its own arithmetic would.
+    template <class Rounded> static Inferred count(double start, double limit, double delta, Rounded rounded) {
+        if (delta == 0) return reject("[Range] delta is 0");
+        if (delta > 0 ? start > limit : start < limit) return reject("[Range] goes the wrong way");
+        const double n = std::ceil(std::abs(rounded(rounded(limit - start) / delta)));
+        if (!(n < double(most_elements))) return reject("[Range] has no end");
+        return Dims{static_cast<std::int64_t>(n)};
     }
     template <class = void> Inferred infer_refs(std::span<const Ref> in) const {
         for (const Ref& r : in)
             if (r.dims.ranked() && r.dims.size() != 1) return reject("[Range] bounds are scalars: ", r.dims);
         for (const Ref& r : in) if (!r.data) return Dims{dyn};
-        switch (in[0].dtype) {
-            case DType::int32: return count<std::int32_t>(in);
-            case DType::int64: return count<std::int64_t>(in);
-            case DType::float64: return count<double>(in);
-            case DType::half: return count<half>(in);
-            case DType::bfloat16: return count<bfloat16>(in);
-            default: return count<float>(in);
-        }
+        const DType t = in[0].dtype;
+        if (!is_floating(t)) return count(index_at(in[0], 0), index_at(in[1], 0), index_at(in[2], 0));
+        const auto value = [&](std::size_t i) -> double {
+            const void* x = in[i].data;
+            switch (t) {
+                case DType::float64: return *static_cast<const double*>(x);
+                case DType::half: return float(*static_cast<const half*>(x));
+                case DType::bfloat16: return float(*static_cast<const bfloat16*>(x));
+                default: return *static_cast<const float*>(x);
+            }
+        };
+        return count(value(0), value(1), value(2), [t](double v) -> double {
+            switch (t) {
+                case DType::float64: return v;
+                case DType::half: return float(half(static_cast<float>(v)));
+                case DType::bfloat16: return float(bfloat16(static_cast<float>(v)));
+                default: return static_cast<float>(v);
+            }
+        });
     }
     template <class T> void compute(const Call& c) const {
         const auto y = c.output<T>(0);

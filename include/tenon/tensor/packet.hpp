@@ -6,7 +6,9 @@
 #pragma once
 #include "view.hpp"
 
+#include <array>
 #include <cstring>
+#include <utility>
 
 namespace tenon {
 
@@ -90,7 +92,7 @@ private:
 };
 
 /// Of `n` elements, less than a packet: by halves, since calls of memcpy would cost more than what is done with them.
-template <class T> [[gnu::always_inline]] inline void copy_less(T* to, const T* from, std::int64_t n) {
+template <class T> [[gnu::noinline]] void copy_less(T* to, const T* from, std::int64_t n) {
     const auto piece = [&]<int some>(std::integral_constant<int, some>) {
         if constexpr (some < packet_width<T>) {
             if (!(n & some)) return;
@@ -103,9 +105,31 @@ template <class T> [[gnu::always_inline]] inline void copy_less(T* to, const T* 
     piece(std::integral_constant<int, 2>()), piece(std::integral_constant<int, 1>());
 }
 /// The same into a packet's memory whose other elements become 0.
-template <class T> [[gnu::always_inline]] inline void copy_padded(T* to, const T* from, std::int64_t n) {
+template <class T> void copy_padded(T* to, const T* from, std::int64_t n) {
     Packet<T>(T(0)).store(to);
     copy_less(to, from, n);
+}
+
+/// f(x[0].., x[1].., ...) over `count` elements of several tensors, packet by packet; what f makes of the first `written` is stored.
+template <std::size_t written, class T, std::size_t n, class F> void update(std::array<T*, n> x, std::int64_t count, F f) {
+    constexpr std::int64_t width = packet_width<T>;
+    alignas(64) T ends[n][width];
+    const auto to = x;
+    const std::int64_t left = count % width, whole = count - left;
+    for (bool end = false;; end = true) {  // the last elements go through the same loop, in memory as long as a packet
+        for (std::int64_t k = 0, last = end ? width : whole; k < last; k += width)
+            [&]<std::size_t... I>(std::index_sequence<I...>) {
+                std::array<Packet<T>, n> p{Packet<T>::load(x[I] + k)...};
+                f(p[I]...);
+                ((I < written ? p[I].store(x[I] + k) : void()), ...);
+            }(std::make_index_sequence<n>{});
+        if (end) for (std::size_t i = 0; i < written; ++i) copy_less(to[i] + whole, ends[i], left);
+        if (end || left == 0) return;
+        for (std::size_t i = 0; i < n; ++i) {
+            copy_padded(ends[i], x[i] + whole, left);
+            x[i] = ends[i];
+        }
+    }
 }
 
 }  // namespace tenon

@@ -1,0 +1,71 @@
+// The inner loops of matrix products, compiled for each kind of machine.
+#pragma once
+#include "machine.hpp"
+
+#include <cstdint>
+
+namespace tenon::gemm {
+
+/// Where a tile of the result goes: c = alpha sum, or c += alpha sum.
+template <class T> struct Into {
+    T* c;
+    std::int64_t stride;
+    int rows, columns;
+    T alpha;
+    bool adds;
+};
+/// a holds one column of the tile after the other, `a_step` elements apart; b one row after the other, as wide as the tile.
+template <class T> using Tile = void (*)(std::int64_t k, const T* a, std::int64_t a_step, const T* b, std::int64_t b_step, const Into<T>& to);
+template <class T> struct Tiles {
+    int rows, few, lanes;  ///< of the two heights of tile; elements per register
+    Tile<T> tile[2][2];    ///< [0: `rows` high, 1: `few`][0: one register wide, 1: two]
+    void (*pack_rows)(T* to, std::int64_t width, const T* b, std::int64_t stride, std::int64_t columns, std::int64_t k, std::int64_t readable);
+    void (*add_rows)(T* c, std::int64_t n, const T* x, std::int64_t x_step, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
+    void (*add_dots)(T* c, std::int64_t c_stride, std::int64_t n, const T* x, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
+};
+
+namespace portable {
+inline constexpr int vector_bytes = 16;
+#include "gemm_tiles.inc"
+}  // namespace portable
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+namespace avx2 {
+inline constexpr int vector_bytes = 32;
+#include "gemm_tiles.inc"
+}  // namespace avx2
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx2,fma"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma")
+#endif
+namespace avx512 {
+inline constexpr int vector_bytes = 64;
+#include "gemm_tiles.inc"
+}  // namespace avx512
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+/// 32 registers hold 14 by 2 sums, 16 hold 6 by 2.
+template <class T> const Tiles<T>& tiles_for(Machine m) {
+#if defined(__x86_64__)
+    if (m == Machine::avx512) return avx512::tiles<T, 14, 4>;
+    if (m == Machine::avx2) return avx2::tiles<T, 6, 2>;
+#endif
+    return portable::tiles<T, 6, 2>;
+}
+
+}  // namespace tenon::gemm
