@@ -1,4 +1,5 @@
 // Sessions and plans: feeds, order around variables, allocations, errors.
+#include <tenon/grad/check_gradient.hpp>
 #include <tenon/ops/ops.hpp>
 #include <tenon/run/variable.hpp>
 #include <tenon/train/optimizers.hpp>
@@ -96,6 +97,42 @@ TEST_CASE("every update sees the variables as they were") {
             CHECK(at(v.value(), i, j) == doctest::Approx(at(old_v, i, j) - 0.5 * (at(old_w, j, 0) + at(old_w, j, 1))));
             CHECK(at(w.value(), i, j) == doctest::Approx(at(old_w, i, j) - 0.5 * (at(old_v, 0, i) + at(old_v, 1, i))));
         }
+}
+
+TEST_CASE("a gradient that nobody but its update reads is never stored: the product goes into the variable") {
+    Placeholder<float, Shape<dyn, 30>> x{"x"};
+    Variable<float, Shape<30, 20>> w{"w", random_normal({.seed = 1})};
+    auto loss = mean(square(matmul(x, w)));
+    const GradientDescent descent{{.learning_rate = 0.5f}};
+    const auto list = descent.compute_gradients(loss);
+    const Output train = descent.apply_gradients(list);
+    const Tensor data = tenon::detail::random_upstream<float>({64, 30}, 1);
+    Session s;
+    const auto alone = s.make_callable({train}, Feed{x, data}), seen = s.make_callable({train, list[0].gradient}, Feed{x, data});
+    CHECK(alone.plan().kernels() + 1 == seen.plan().kernels());
+    const Tensor before = w.value().clone();
+    seen();
+    const Tensor stored = w.value().clone();
+    for (std::int64_t i = 0; i < 600; ++i) CHECK(stored.data<float>()[i] == doctest::Approx(before.data<float>()[i] - 0.5f * seen.result<float>(1)[static_cast<std::size_t>(i)]));
+    w.assign(before);
+    alone();
+    for (std::int64_t i = 0; i < 600; ++i) CHECK(w.value().data<float>()[i] == doctest::Approx(stored.data<float>()[i]));
+}
+
+TEST_CASE("a gradient read by two updates is stored") {
+    Placeholder<float, Shape<4, 3>> x{"x"};
+    Variable<float, Shape<3, 2>> v{"v", constant(1.0f)}, w{"w", constant(2.0f)};
+    const auto g = matmul<MatMul{.transpose_a = true}>(x, matmul(x, constant_tensor<float, Shape<3, 2>>(Tensor::of<float>({3, 2}, {1, 2, 3, 4, 5, 6}))));
+    const auto rate = make_const<float>(Tensor::scalar(0.5f));
+    const auto step = [&](const Output& variable) { return Output(make<float>(ApplyGradientDescent{}, {variable_of(variable), rate, g})); };
+    const Tensor data = tenon::detail::random_upstream<float>({4, 3}, 2);
+    Session s;
+    const Tensor expected = s.run(Output(g), Feed{x, data});
+    s.run(group({step(v), step(w)}), Feed{x, data});
+    for (std::int64_t i = 0; i < 6; ++i) {
+        CHECK(v.value().data<float>()[i] == doctest::Approx(1 - 0.5f * expected.data<float>()[i]));
+        CHECK(w.value().data<float>()[i] == doctest::Approx(2 - 0.5f * expected.data<float>()[i]));
+    }
 }
 
 TEST_CASE("a read fetched beside an update gives the value before it; one that waits for it, the value after") {

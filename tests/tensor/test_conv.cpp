@@ -1,4 +1,5 @@
 #include "../support/draw.hpp"
+#include "../support/machines.hpp"
 #include "../support/op_case.hpp"
 
 #include <doctest/doctest.h>
@@ -36,8 +37,7 @@ template <class T> double distance(const std::vector<T>& got, const std::vector<
 template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
     const auto input = draw.numbers<T>(s.input_size()), filter = draw.numbers<T>(s.filter_size()), upstream = draw.numbers<T>(s.output_size());
     std::vector<T> output(upstream.size(), T(7)), d_input(input.size(), T(7)), d_filter(filter.size(), T(7));
-    Buffer workspace(conv::forward_workspace_bytes<T>(s)), workspace_i(conv::backprop_input_workspace_bytes<T>(s)), workspace_f(conv::backprop_filter_workspace_bytes<T>(s));
-    conv::forward(s, input.data(), filter.data(), output.data(), workspace.data());
+    Buffer workspace_i(conv::backprop_input_workspace_bytes<T>(s)), workspace_f(conv::backprop_filter_workspace_bytes<T>(s));
     conv::backprop_input(s, filter.data(), upstream.data(), d_input.data(), workspace_i.data());
     conv::backprop_filter(s, input.data(), upstream.data(), d_filter.data(), workspace_f.data());
     std::vector<double> want(output.size()), want_i(input.size()), want_f(filter.size());
@@ -49,7 +49,12 @@ template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
     INFO("batch ", s.batch, " input ", s.h.input, "x", s.w.input, "x", s.channels, " filter ", s.h.window.size, "x", s.w.window.size, "x", s.filters, " groups ", s.groups, " stride ",
          s.h.window.stride, " dilation ", s.h.window.dilation);
     const double tolerance = std::numeric_limits<T>::epsilon() * static_cast<double>(32 + s.patch() / 8 + s.positions() / 8);
-    CHECK(distance(output, want) <= tolerance);
+    for (const Machine on : test::machines()) {
+        Buffer workspace(conv::forward_workspace_bytes<T>(s, on));
+        conv::forward(s, input.data(), filter.data(), output.data(), workspace.data(), on);
+        INFO("machine ", static_cast<int>(on));
+        CHECK(distance(output, want) <= tolerance);
+    }
     CHECK(distance(d_input, want_i) <= tolerance);
     CHECK(distance(d_filter, want_f) <= tolerance);
 }
@@ -108,6 +113,16 @@ TEST_CASE_TEMPLATE("a convolution of any shape, and its gradients, are the sums 
         s.filters = s.groups * draw.between(1, 4);
         compare_with_loops<T>(draw, s);
     }
+}
+
+TEST_CASE("wide images are read where they lie, band by band") {
+    Draw draw(10);
+    for (int i = 0; i < 60; ++i) {
+        const auto padding = static_cast<Padding>(draw.below(3));
+        const auto axis = [&](std::int64_t input, std::int64_t dilation) { return place(padding, input, {draw.between(1, 5), draw.between(1, 3), dilation, draw.below(6), draw.below(6)}); };
+        compare_with_loops<float>(draw, {draw.between(1, 3), axis(draw.between(5, 12), draw.between(1, 2)), axis(draw.between(10, 60), 1), draw.between(1, 5), draw.between(1, 70)});
+    }
+    compare_with_loops<float>(draw, {1, place(Padding::same, 40, {.size = 3}), place(Padding::same, 300, {.size = 3}), 10, 3});
 }
 
 TEST_CASE("no channels, no filters and no positions give empty or zero results") {

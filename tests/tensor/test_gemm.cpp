@@ -1,4 +1,5 @@
 #include "../support/draw.hpp"
+#include "../support/machines.hpp"
 
 #include <doctest/doctest.h>
 #include <tenon/tensor/gemm.hpp>
@@ -12,13 +13,6 @@ using test::Draw;
 
 namespace {
 
-/// Every kind of machine that this one can stand for.
-std::vector<Machine> machines() {
-    std::vector<Machine> all;
-    for (const Machine m : {Machine::portable, Machine::avx2, Machine::avx512}) if (m <= machine()) all.push_back(m);
-    return all;
-}
-
 template <class T> void compare_with_loops(Draw& draw, std::int64_t m, std::int64_t n, std::int64_t k) {
     const bool ta = draw.coin(), tb = draw.coin();
     const std::int64_t as = (ta ? m : k) + draw.below(3), bs = (tb ? k : n) + draw.below(3), cs = n + draw.below(3);
@@ -30,7 +24,7 @@ template <class T> void compare_with_loops(Draw& draw, std::int64_t m, std::int6
         for (std::int64_t j = 0; j < n; ++j)
             for (std::int64_t p = 0; p < k; ++p)
                 terms[static_cast<std::size_t>(i * n + j)] += double(a[std::size_t(ta ? p * as + i : i * as + p)]) * double(b[std::size_t(tb ? j * bs + p : p * bs + j)]);
-    for (const Machine on : machines()) {
+    for (const Machine on : test::machines()) {
         Buffer workspace(gemm::workspace_bytes<T>(m, n, k, on));
         auto sum = before, product = before;
         gemm::add(sum.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, alpha, workspace.data(), on);

@@ -106,7 +106,8 @@ struct OpTable {
     DType (*output_type)(const void* op, std::span<const Ref> in, int output) = nullptr;
     Tensor (*known)(const void* op, std::span<const Ref> in, int output) = nullptr;  ///< the output as far as extents tell it; else null
     Kernel forward = nullptr;
-    Kernel descend = nullptr;  ///< out -= in[arity] * forward(in), if the op can do it without storing the result
+    Kernel descend = nullptr;  ///< out -= in[2] forward(in[0], in[1]), without storing the result
+    bool descends = false;     ///< in[0] -= in[1] in[2]: what a plan makes of it and of what gives in[2] is one `descend`
     std::size_t (*workspace)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
     std::shared_ptr<const void> (*prepare)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
     void (*seed)(const void* op, random::Philox&) = nullptr;  ///< the stream's start, for ops that draw

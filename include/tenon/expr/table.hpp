@@ -164,6 +164,7 @@ template <class O> consteval OpTable make_untyped_table() {
     t.is_state = requires { O::is_state; };
     t.stops_gradient = requires { O::stops_gradient; };
     t.initialises = requires { O::initialises; };
+    t.descends = requires { O::descends; };
     t.types = types_of<O>();
     t.writes = writes_of<O>();
     if constexpr (requires { O::view; }) t.view = O::view;
@@ -201,6 +202,7 @@ template <class O, class T> consteval OpTable make_kernel_table() {
     if constexpr (ElementwiseOp<O> || requires(const O& o, const Call& c) { o.template compute<T>(c); }) {
         using K = kernel_type<O, T>;
         t.forward = &forward<O, K>;
+        if constexpr (requires(const O& o, const Call& c) { o.template descend<K>(c); } && std::is_floating_point_v<K>) t.descend = [](const Call& c) { as<O>(c.op).template descend<K>(c); };
         if constexpr (HasWorkspace<O, K> || (is_small_float<K> && !keeps_type<O>)) t.workspace = &workspace<O, K>;
     }
     return t;

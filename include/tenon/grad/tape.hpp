@@ -119,9 +119,9 @@ template <class T, std::int64_t n> constexpr int width_for() {
 /// f(type_identity<Packet>, i) over n elements: packets, then what is left one by one.
 template <std::int64_t n, class T, class F> void each_packet(F&& f) {
     using V = Packet<T, width_for<T, n>()>;
-    std::int64_t i = 0;
-    for (; i + V::width <= n; i += V::width) f(std::type_identity<V>(), i);
-    for (; i < n; ++i) f(std::type_identity<Packet<T, 1>>(), i);
+    constexpr std::int64_t whole = n / V::width * V::width;
+    for (std::int64_t i = 0; i < whole; i += V::width) f(std::type_identity<V>(), i);
+    if constexpr (whole < n) for (std::int64_t i = whole; i < n; ++i) f(std::type_identity<Packet<T, 1>>(), i);
 }
 
 /// x at the result's extents; a copy only if it broadcasts.

@@ -42,6 +42,7 @@ protected:
 
 /// variable -= rate gradient
 template <class O> struct GradientDescentStep : Applying<O, 0, 3, 2> {
+    static constexpr bool descends = true;
     template <class T> void compute(const Call& c) const {
         const T lr = this->template rate<T>(c, 1);
         this->template update<T>(c, [=](auto& x, const auto& g) { x = x - lr * g; });

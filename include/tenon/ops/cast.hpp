@@ -31,42 +31,26 @@ template <class From, class To> void cast_run(const void* from, To* to, std::int
     const From* x = static_cast<const From*>(from);
     for (std::int64_t i = 0; i < n; ++i) to[i] = cast_one<To>(x[i]);
 }
-/// `f` of a function that casts elements of type t, and of their width.
-template <class To, class F> void with_cast_from(DType t, F&& f) {
-    switch (t) {
-        case DType::float32: return f(&cast_run<float, To>);
-        case DType::float64: return f(&cast_run<double, To>);
-        case DType::half: return f(&cast_run<half, To>);
-        case DType::bfloat16: return f(&cast_run<bfloat16, To>);
-        case DType::int8: return f(&cast_run<std::int8_t, To>);
-        case DType::int16: return f(&cast_run<std::int16_t, To>);
-        case DType::int32: return f(&cast_run<std::int32_t, To>);
-        case DType::int64: return f(&cast_run<std::int64_t, To>);
-        case DType::uint8: return f(&cast_run<std::uint8_t, To>);
-        case DType::uint16: return f(&cast_run<std::uint16_t, To>);
-        case DType::uint32: return f(&cast_run<std::uint32_t, To>);
-        case DType::uint64: return f(&cast_run<std::uint64_t, To>);
-        case DType::boolean: return f(&cast_run<bool, To>);
-        default: throw UnsupportedError("[Cast] from " + std::string(name_of(t)));
-    }
+/// What casts elements of type t, one of From; null if it is none of them.
+template <class To, class... From> auto cast_from(DType t) {
+    void (*found)(const void*, To*, std::int64_t) = nullptr;
+    ((t == dtype_of<From> ? void(found = &cast_run<From, To>) : void()), ...);
+    return found;
 }
 /// Elements of x as Wide, which has all their values, and those as Ts. A loop per pair of types would be 169.
-template <class Wide, class T> void cast_through(const Ref& x, T* y) {
-    with_cast_from<Wide>(x.dtype, [&](auto* widen) {
-        alignas(64) Wide tile[block];
-        for (std::int64_t i = 0, n; i < x.dims.size(); i += n) {
-            n = std::min(block, x.dims.size() - i);
-            widen(static_cast<const std::byte*>(x.data) + static_cast<std::size_t>(i) * bytes_of(x.dtype), tile, n);
-            cast_run<Wide>(tile, y + i, n);
-        }
-    });
+template <class Wide, class T> void cast_through(void (*widen)(const void*, Wide*, std::int64_t), const Ref& x, T* y) {
+    if (!widen) throw UnsupportedError("[Cast] from " + std::string(name_of(x.dtype)));
+    alignas(64) Wide tile[block];
+    for (std::int64_t i = 0, n; i < x.dims.size(); i += n) {
+        n = std::min(block, x.dims.size() - i);
+        widen(static_cast<const std::byte*>(x.data) + static_cast<std::size_t>(i) * bytes_of(x.dtype), tile, n);
+        cast_run<Wide>(tile, y + i, n);
+    }
 }
 template <class T> void cast_all(const Ref& x, T* y) {
-    if constexpr (std::is_same_v<T, float>) with_cast_from<float>(x.dtype, [&](auto* cast) { cast(x.data, y, x.dims.size()); });
-    else if (x.dtype == DType::float32) cast_run<float>(x.data, y, x.dims.size());
-    else if (is_floating(x.dtype)) cast_through<double>(x, y);
-    else if (x.dtype == DType::uint64) cast_through<std::uint64_t>(x, y);
-    else cast_through<std::int64_t>(x, y);
+    if (const auto cast = cast_from<T, float, double, std::int64_t, std::uint64_t>(x.dtype)) cast(x.data, y, x.dims.size());
+    else if (is_floating(x.dtype)) cast_through(cast_from<double, half, bfloat16>(x.dtype), x, y);
+    else cast_through(cast_from<std::int64_t, bool, std::int8_t, std::int16_t, std::int32_t, std::uint8_t, std::uint16_t, std::uint32_t>(x.dtype), x, y);
 }
 }  // namespace detail
 

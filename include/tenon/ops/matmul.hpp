@@ -41,6 +41,11 @@ struct MatMul {
             gemm::multiply(y.data, a, transpose_a, b, transpose_b, y.dims[0], y.dims[1], k, c.workspace);
         }
     }
+    /// y -= rate a b, where the rate is the third input.
+    template <class T> void descend(const Call& c) const requires std::is_floating_point_v<T> {
+        const auto y = c.output<T>(0);
+        gemm::add(y.data, c.input<T>(0).data, transpose_a, c.input<T>(1).data, transpose_b, y.dims[0], y.dims[1], c.in[0]->dims[!transpose_a], -c.input<T>(2)[0], c.workspace);
+    }
     static auto gradient(auto self, auto g, auto, auto a, auto b) {
         const auto da = [](MatMul m) { return m.transpose_a ? MatMul{m.transpose_b, true} : MatMul{false, !m.transpose_b}; };
         const auto db = [](MatMul m) { return m.transpose_b ? MatMul{true, m.transpose_a} : MatMul{!m.transpose_a, false}; };

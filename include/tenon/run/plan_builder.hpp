@@ -32,6 +32,7 @@ private:
     void emit() {
         std::vector<Draft> drafts;
         for (const int u : sequence_) draft(units_[z(u)], drafts);
+        descend(drafts);
         lifetimes(drafts);
         take_over(drafts);
         place(drafts);
@@ -76,6 +77,31 @@ private:
             d.may_overwrite = o.table->elementwise && o.results[0].dtype == o.table->dtype;
         }
         drafts.push_back(std::move(d));
+    }
+    /// variable -= rate gradient, where the gradient is a product that nobody else reads: the product is added to the variable where it stands. It waits until
+    /// the update, so what it reads must be as it was: nothing that an update writes.
+    void descend(std::vector<Draft>& drafts) const {
+        std::vector<int> readers(values_.size()), maker(values_.size(), none);
+        for (int t = 0; t < static_cast<int>(drafts.size()); ++t) {
+            for (const int v : drafts[z(t)].in) if (v != none) ++readers[z(root(v))];
+            for (const int v : drafts[z(t)].out) if (v != none && root(v) == v) maker[z(v)] = t;
+        }
+        for (const Output& f : fetches_) if (!f.operation->results.empty()) ++readers[z(root(value_of(f)))];
+        for (Draft& d : drafts) {
+            if (!d.of->table->descends || d.op != d.of->op.get()) continue;
+            const int g = d.in[2];
+            if (root(g) != g || external(values_[z(g)]) || readers[z(g)] != 1 || maker[z(g)] == none) continue;
+            Draft& product = drafts[z(maker[z(g)])];
+            const auto stays = [&](int v) { return external(values_[z(root(v))]) || in_arena(root(v)); };
+            if (!product.of->table->descend || product.op != product.of->op.get() || !stays(product.in[0]) || !stays(product.in[1])) continue;
+            const int variable = d.in[0], rate = d.in[1];
+            d = std::exchange(product, {});
+            d.run = d.of->table->descend;
+            d.in.push_back(rate), d.absent_in.push_back({});
+            d.in.push_back(variable), d.absent_in.push_back({});
+            d.out = {variable};
+        }
+        std::erase_if(drafts, [](const Draft& d) { return !d.run; });
     }
     int root(int value) const {
         while (values_[z(value)].root != value) value = values_[z(value)].root;

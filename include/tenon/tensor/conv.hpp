@@ -108,9 +108,72 @@ template <class T, class Bytes> std::size_t workspace_bytes(const Shape& s, Byte
 
 }  // namespace detail
 
-/// Bytes of workspace, 64-byte aligned: patches of at most 512 KiB or 48 positions, and the product's packing.
-template <class T> std::size_t forward_workspace_bytes(const Shape& s) {
-    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(block, s.group_filters(), s.patch()); });
+namespace detail {
+/// Forward without patches: an image is copied once with its padding, band by band, and a tile of the product reads its rows, the positions side by side of
+/// one output row, where they lie in it. Pays unless such rows leave tiles mostly empty; a 1x1 window is a plain product.
+template <class T> constexpr bool is_direct(const Shape& s, const gemm::Tiles<T>& t) {
+    const std::int64_t tiles = (s.w.output + t.rows - 1) / t.rows;
+    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && 4 * s.w.output >= 3 * tiles * t.rows;
+}
+/// What `rows` output rows see, padding and all: about 256 KiB of the image.
+template <class T> struct Band {
+    std::int64_t rows, height, width;
+    constexpr explicit Band(const Shape& s) : width((s.w.output - 1) * s.w.window.stride + s.w.window.extent()) {
+        const std::int64_t row = width * s.channels * static_cast<std::int64_t>(sizeof(T)), fits = (std::int64_t{1} << 18) / std::max<std::int64_t>(row, 1);
+        rows = std::clamp<std::int64_t>((fits - s.h.window.extent()) / s.h.window.stride + 1, 1, s.h.output);
+        height = (rows - 1) * s.h.window.stride + s.h.window.extent();
+    }
+    /// As far as the last tile reads.
+    constexpr std::int64_t size(const Shape& s, int tile) const { return (height * width + tile * s.w.window.stride) * s.channels; }
+    std::size_t bytes(const Shape& s, int tile) const { return (static_cast<std::size_t>(size(s, tile)) * sizeof(T) + 63) / 64 * 64; }
+    /// to = the image from output row `first` on, zeros around it.
+    void copy(const Shape& s, const T* image, std::int64_t first, T* to, int tile) const {
+        const std::int64_t row = width * s.channels, left = std::min(s.w.window.before, width) * s.channels, inside = std::min(row - left, s.w.input * s.channels);
+        std::fill_n(to + height * row, size(s, tile) - height * row, T(0));
+        for (std::int64_t y = 0; y < height; ++y, to += row) {
+            const std::int64_t from = s.h.at(first, 0) + y;
+            const bool is_there = from >= 0 && from < s.h.input;
+            std::fill_n(to, is_there ? left : row, T(0));
+            if (!is_there) continue;
+            std::copy_n(image + from * s.w.input * s.channels, inside, to + left);
+            std::fill_n(to + left + inside, row - left - inside, T(0));
+        }
+    }
+};
+template <class T> void forward_direct(const Shape& s, const gemm::Tiles<T>& t, const T* input, const T* filter, T* output, std::byte* workspace) {
+    const Band<T> band(s);
+    T* const seen = reinterpret_cast<T*>(workspace);
+    T* const packed = reinterpret_cast<T*>(workspace + band.bytes(s, t.rows));
+    const std::int64_t width = 2 * t.lanes, patch = s.patch();
+    const auto each_panel = [&](auto f) {
+        for (std::int64_t j = 0; j < s.filters; j += width) {
+            const auto columns = std::min(width, s.filters - j);
+            f(j, columns, columns > t.lanes ? width : t.lanes);
+        }
+    };
+    each_panel([&](std::int64_t j, std::int64_t columns, std::int64_t panel) { gemm::detail::pack(t, packed + j * patch, panel, gemm::Factor<T>{filter, s.filters}, false, j, columns, 0, patch, s.filters, patch); });
+    for (std::int64_t b = 0; b < s.batch; ++b)
+        for (std::int64_t first = 0; first < s.h.output; first += band.rows) {
+            band.copy(s, input + b * s.h.input * s.w.input * s.channels, first, seen, t.rows);
+            each_panel([&](std::int64_t j, std::int64_t columns, std::int64_t panel) {
+                for (std::int64_t y = 0; y < std::min(band.rows, s.h.output - first); ++y)
+                    for (std::int64_t x = 0; x < s.w.output; x += t.rows)
+                        t.tile_of_runs[columns > t.lanes]({seen + (y * s.h.window.stride * band.width + x * s.w.window.stride) * s.channels, s.w.window.stride * s.channels, s.h.window.size,
+                                                           s.h.window.dilation * band.width * s.channels, s.w.window.size * s.channels},
+                                                          packed + j * patch, panel,
+                                                          {output + ((b * s.h.output + first + y) * s.w.output + x) * s.filters + j, s.filters, static_cast<int>(std::min<std::int64_t>(t.rows, s.w.output - x)),
+                                                           static_cast<int>(columns), T(1), false});
+            });
+        }
+}
+}  // namespace detail
+
+/// Bytes of workspace, 64-byte aligned: a band of the image and the filter, or patches of at most 512 KiB or 48 positions and the product's packing.
+template <class T> std::size_t forward_workspace_bytes(const Shape& s, Machine on = machine()) {
+    const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
+    if (s.output_size() == 0 || s.input_size() == 0) return 0;
+    if (detail::is_direct(s, t)) return detail::Band<T>(s).bytes(s, t.rows) + static_cast<std::size_t>(gemm::detail::round_up(s.filters, 2 * t.lanes) * s.patch() + 16) * sizeof(T);
+    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(block, s.group_filters(), s.patch(), on); });
 }
 template <class T> std::size_t backprop_input_workspace_bytes(const Shape& s) {
     return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(block, s.patch(), s.group_filters()); });
@@ -124,11 +187,14 @@ template <class T> std::size_t backprop_filter_workspace_bytes(const Shape& s) {
 /// Values    float, double; strides, dilations, paddings and groups of any kind
 /// Cost      2 positions patch filters / groups flops
 /// Source    TensorFlow op Conv2D
-template <class T> void forward(const Shape& s, const T* input, const T* filter, T* output, std::byte* workspace) {
+template <class T> void forward(const Shape& s, const T* input, const T* filter, T* output, std::byte* workspace, Machine on = machine()) {
+    if (s.output_size() == 0) return;
+    if (s.input_size() == 0) { std::fill_n(output, s.output_size(), T(0)); return; }
+    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct(s, t)) return detail::forward_direct(s, t, input, filter, output, workspace);
     const std::int64_t filters = s.group_filters();
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
         gemm::multiply(output + from * s.filters + g * filters, s.filters, detail::patches(s, input, g, from, count, workspace),
-                       gemm::Factor<T>{filter + g * filters, s.filters}, count, filters, s.patch(), workspace + detail::patch_bytes<T>(s));
+                       gemm::Factor<T>{filter + g * filters, s.filters}, count, filters, s.patch(), workspace + detail::patch_bytes<T>(s), on);
     });
 }
 

@@ -16,9 +16,16 @@ template <class T> struct Into {
 };
 /// a holds one column of the tile after the other, `a_step` elements apart; b one row after the other, as wide as the tile.
 template <class T> using Tile = void (*)(std::int64_t k, const T* a, std::int64_t a_step, const T* b, std::int64_t b_step, const Into<T>& to);
+/// Rows of a that lie where they are, `row` elements apart: of each, `runs` runs of k elements side by side, `run` apart.
+template <class T> struct Runs {
+    const T* a;
+    std::int64_t row, runs, run, k;
+};
+template <class T> using TileOfRuns = void (*)(const Runs<T>& from, const T* b, std::int64_t b_step, const Into<T>& to);
 template <class T> struct Tiles {
     int rows, few, lanes;  ///< of the two heights of tile; elements per register
     Tile<T> tile[2][2];    ///< [0: `rows` high, 1: `few`][0: one register wide, 1: two]
+    TileOfRuns<T> tile_of_runs[2];  ///< `rows` high, [0: one register wide, 1: two]
     void (*pack_rows)(T* to, std::int64_t width, const T* b, std::int64_t stride, std::int64_t columns, std::int64_t k, std::int64_t readable);
     void (*add_rows)(T* c, std::int64_t n, const T* x, std::int64_t x_step, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
     void (*add_dots)(T* c, std::int64_t c_stride, std::int64_t n, const T* x, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
