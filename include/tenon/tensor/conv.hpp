@@ -140,7 +140,8 @@ template <class T> struct Band {
         }
     }
 };
-template <class T> void forward_direct(const Shape& s, const gemm::Tiles<T>& t, const T* input, const T* filter, T* output, std::byte* workspace) {
+/// pack(to, panel, j, columns) packs columns [j, j + columns) of the filter, `panel` wide.
+template <class T, class Pack> void forward_direct(const Shape& s, const gemm::Tiles<T>& t, const T* input, T* output, std::byte* workspace, Pack pack) {
     const Band<T> band(s);
     T* const seen = reinterpret_cast<T*>(workspace);
     T* const packed = reinterpret_cast<T*>(workspace + band.bytes(s, t.rows));
@@ -151,7 +152,7 @@ template <class T> void forward_direct(const Shape& s, const gemm::Tiles<T>& t, 
             f(j, columns, columns > t.lanes ? width : t.lanes);
         }
     };
-    each_panel([&](std::int64_t j, std::int64_t columns, std::int64_t panel) { gemm::detail::pack(t, packed + j * patch, panel, gemm::Factor<T>{filter, s.filters}, false, j, columns, 0, patch, s.filters, patch); });
+    each_panel([&](std::int64_t j, std::int64_t columns, std::int64_t panel) { pack(packed + j * patch, panel, j, columns); });
     for (std::int64_t b = 0; b < s.batch; ++b)
         for (std::int64_t first = 0; first < s.h.output; first += band.rows) {
             band.copy(s, input + b * s.h.input * s.w.input * s.channels, first, seen, t.rows);
@@ -166,20 +167,61 @@ template <class T> void forward_direct(const Shape& s, const gemm::Tiles<T>& t, 
             });
         }
 }
+template <class T> std::size_t direct_bytes(const Shape& s, const gemm::Tiles<T>& t) {
+    return Band<T>(s).bytes(s, t.rows) + static_cast<std::size_t>(gemm::detail::round_up(s.filters, 2 * t.lanes) * s.patch() + 16) * sizeof(T);
+}
+/// The input's gradient is a convolution of the output's with the filter turned around, if positions are as dense as elements.
+constexpr Shape turned(const Shape& s) {
+    const auto axis = [](const Axis& a) { return Axis{a.output, {a.window.size, 1, a.window.dilation, a.window.extent() - 1 - a.window.before}, a.input}; };
+    return {s.batch, axis(s.h), axis(s.w), s.filters, s.channels, s.groups};
+}
+template <class T> constexpr bool is_direct_to_input(const Shape& s, const gemm::Tiles<T>& t) {
+    const Shape back = turned(s);
+    return s.h.window.stride == 1 && s.w.window.stride == 1 && back.h.window.before >= 0 && back.w.window.before >= 0 && 2 * s.channels >= t.lanes && is_direct(back, t);
+}
+/// For the filter's gradient the taps and channels that lie side by side are the rows, positions are what is summed over.
+template <class T> constexpr bool is_direct_to_filter(const Shape& s, const gemm::Tiles<T>& t) {
+    const std::int64_t rows = s.w.window.size * s.channels, tiles = (rows + t.rows - 1) / t.rows;
+    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && s.filters % t.lanes == 0 && 4 * rows >= 3 * tiles * t.rows;
+}
+template <class T> void filter_direct(const Shape& s, const gemm::Tiles<T>& t, const T* input, const T* output, T* filter, std::byte* workspace) {
+    const Band<T> band(s);
+    T* const seen = reinterpret_cast<T*>(workspace);
+    const std::int64_t rows = s.w.window.size * s.channels, row = band.width * s.channels, width = 2 * t.lanes;
+    for (std::int64_t b = 0; b < s.batch; ++b)
+        for (std::int64_t first = 0; first < s.h.output; first += band.rows) {
+            band.copy(s, input + b * s.h.input * s.w.input * s.channels, first, seen, t.rows);
+            const T* const upstream = output + (b * s.h.output + first) * s.w.output * s.filters;
+            for (std::int64_t ky = 0; ky < s.h.window.size; ++ky)
+                for (std::int64_t i = 0; i < rows; i += t.rows)
+                    for (std::int64_t j = 0; j < s.filters; j += width) {
+                        const auto columns = std::min(width, s.filters - j);
+                        t.tile[0][columns > t.lanes]({seen + ky * s.h.window.dilation * row + i, s.w.window.stride * s.channels, s.w.output, std::min(band.rows, s.h.output - first), s.h.window.stride * row},
+                                                     upstream + j, s.filters,
+                                                     {filter + (ky * rows + i) * s.filters + j, s.filters, static_cast<int>(std::min<std::int64_t>(t.rows, rows - i)), static_cast<int>(columns), T(1), b > 0 || first > 0});
+                    }
+        }
+}
 }  // namespace detail
 
 /// Bytes of workspace, 64-byte aligned: a band of the image and the filter, or patches of at most 512 KiB or 48 positions and the product's packing.
 template <class T> std::size_t forward_workspace_bytes(const Shape& s, Machine on = machine()) {
     const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
     if (s.output_size() == 0 || s.input_size() == 0) return 0;
-    if (detail::is_direct(s, t)) return detail::Band<T>(s).bytes(s, t.rows) + static_cast<std::size_t>(gemm::detail::round_up(s.filters, 2 * t.lanes) * s.patch() + 16) * sizeof(T);
+    if (detail::is_direct(s, t)) return detail::direct_bytes(s, t);
     return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(block, s.group_filters(), s.patch(), on); });
 }
-template <class T> std::size_t backprop_input_workspace_bytes(const Shape& s) {
-    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(block, s.patch(), s.group_filters()); });
+template <class T> std::size_t backprop_input_workspace_bytes(const Shape& s, Machine on = machine()) {
+    const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
+    if (s.output_size() == 0 || s.input_size() == 0) return 0;
+    if (detail::is_direct_to_input(s, t)) return detail::direct_bytes(detail::turned(s), t);
+    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(block, s.patch(), s.group_filters(), on); });
 }
-template <class T> std::size_t backprop_filter_workspace_bytes(const Shape& s) {
-    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(s.patch(), s.group_filters(), block); });
+template <class T> std::size_t backprop_filter_workspace_bytes(const Shape& s, Machine on = machine()) {
+    const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
+    if (s.output_size() == 0 || s.filter_size() == 0) return 0;
+    if (detail::is_direct_to_filter(s, t)) return detail::Band<T>(s).bytes(s, t.rows);
+    return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(s.patch(), s.group_filters(), block, on); });
 }
 
 /// output = input * filter, a cross-correlation: filters are not flipped.
@@ -190,7 +232,10 @@ template <class T> std::size_t backprop_filter_workspace_bytes(const Shape& s) {
 template <class T> void forward(const Shape& s, const T* input, const T* filter, T* output, std::byte* workspace, Machine on = machine()) {
     if (s.output_size() == 0) return;
     if (s.input_size() == 0) { std::fill_n(output, s.output_size(), T(0)); return; }
-    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct(s, t)) return detail::forward_direct(s, t, input, filter, output, workspace);
+    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct(s, t))
+        return detail::forward_direct(s, t, input, output, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns) {
+            gemm::detail::pack(t, to, panel, gemm::Factor<T>{filter, s.filters}, false, j, columns, 0, s.patch(), s.filters, s.patch());
+        });
     const std::int64_t filters = s.group_filters();
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
         gemm::multiply(output + from * s.filters + g * filters, s.filters, detail::patches(s, input, g, from, count, workspace),
@@ -202,7 +247,13 @@ template <class T> void forward(const Shape& s, const T* input, const T* filter,
 ///
 /// Cost      as forward(); overlapping patches are added in order of position, so the result is the same in every run
 /// Source    TensorFlow op Conv2DBackpropInput
-template <class T> void backprop_input(const Shape& s, const T* filter, const T* output, T* input, std::byte* workspace) {
+template <class T> void backprop_input(const Shape& s, const T* filter, const T* output, T* input, std::byte* workspace, Machine on = machine()) {
+    if (s.output_size() == 0 || s.input_size() == 0) { std::fill_n(input, s.input_size(), T(0)); return; }
+    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct_to_input(s, t))
+        return detail::forward_direct(detail::turned(s), t, output, input, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns) {
+            for (std::int64_t taps = s.h.window.size * s.w.window.size, tap = taps; tap > 0; --tap, to += s.filters * panel)
+                gemm::detail::pack_transposed(to, panel, filter + ((tap - 1) * s.channels + j) * s.filters, s.filters, columns, s.filters);
+        });
     const std::int64_t filters = s.group_filters();
     const bool direct = s.is_its_own_patches();
     if (!direct || s.output_size() == 0) std::fill_n(input, s.input_size(), T(0));
@@ -210,7 +261,7 @@ template <class T> void backprop_input(const Shape& s, const T* filter, const T*
         T* const into = input ? input + g * s.group_channels() : nullptr;
         T* const made = reinterpret_cast<T*>(workspace);
         gemm::multiply(direct ? into + from * s.input_stride() : made, direct ? s.input_stride() : s.patch(), gemm::Factor<T>{output + from * s.filters + g * filters, s.filters},
-                       gemm::Factor<T>{filter + g * filters, s.filters, true}, count, s.patch(), filters, workspace + detail::patch_bytes<T>(s));
+                       gemm::Factor<T>{filter + g * filters, s.filters, true}, count, s.patch(), filters, workspace + detail::patch_bytes<T>(s), on);
         if (direct) return;
         detail::for_each_run(s, from, count, [=](std::int64_t x, std::int64_t patch, std::int64_t n) {
             if (x >= 0) for_each_lane(n, [to = into + x, from = made + patch](std::int64_t i) { to[i] += from[i]; });
@@ -221,14 +272,16 @@ template <class T> void backprop_input(const Shape& s, const T* filter, const T*
 /// The gradient of forward() with respect to `filter`, from that of `output`.
 ///
 /// Source    TensorFlow op Conv2DBackpropFilter
-template <class T> void backprop_filter(const Shape& s, const T* input, const T* output, T* filter, std::byte* workspace) {
+template <class T> void backprop_filter(const Shape& s, const T* input, const T* output, T* filter, std::byte* workspace, Machine on = machine()) {
+    if (s.output_size() == 0 || s.filter_size() == 0) { std::fill_n(filter, s.filter_size(), T(0)); return; }
+    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); s.input_size() > 0 && detail::is_direct_to_filter(s, t)) return detail::filter_direct(s, t, input, output, filter, workspace);
     const std::int64_t filters = s.group_filters();
     std::fill_n(filter, s.filter_size(), T(0));
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
         auto patches = detail::patches(s, input, g, from, count, workspace);
         patches.transposed = true;
         gemm::add(filter + g * filters, s.filters, patches, gemm::Factor<T>{output + from * s.filters + g * filters, s.filters}, s.patch(), filters, count, T(1),
-                  workspace + detail::patch_bytes<T>(s));
+                  workspace + detail::patch_bytes<T>(s), on);
     });
 }
 

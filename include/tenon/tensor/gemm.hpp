@@ -100,7 +100,7 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
                     const bool in_place = b_where_it_lies && w == width;
                     const T* const from = in_place ? b.data + p0 * b.stride + j0 + j : packed_b + j * depth;
                     each_tile([&](std::int64_t i, int count, int height, bool few) {
-                        t.tile[few][w > t.lanes](depth, packed_a + i * depth, height, from, in_place ? b.stride : panel(w), {c + (i0 + i) * c_stride + j0 + j, c_stride, count, w, alpha, adds || p0 > 0});
+                        t.tile[few][w > t.lanes]({packed_a + i * depth, height, depth}, from, in_place ? b.stride : panel(w), {c + (i0 + i) * c_stride + j0 + j, c_stride, count, w, alpha, adds || p0 > 0});
                     });
                 }
             }

@@ -14,13 +14,18 @@ template <class T> struct Into {
     T alpha;
     bool adds;
 };
-/// a holds one column of the tile after the other, `a_step` elements apart; b one row after the other, as wide as the tile.
-template <class T> using Tile = void (*)(std::int64_t k, const T* a, std::int64_t a_step, const T* b, std::int64_t b_step, const Into<T>& to);
-/// Rows of a that lie where they are, `row` elements apart: of each, `runs` runs of k elements side by side, `run` apart.
+/// A factor a whose columns lie side by side: k of them `step` elements apart, and that for each of `runs`, `run` apart. All rows of a tile are read.
+template <class T> struct Columns {
+    const T* a;
+    std::int64_t step, k, runs = 1, run = 0;
+};
+/// The same where rows do, `row` elements apart: each is `runs` runs of k elements side by side, `run` apart.
 template <class T> struct Runs {
     const T* a;
     std::int64_t row, runs, run, k;
 };
+/// b holds one row after the other, at least as wide as the tile, for all of the k of all runs.
+template <class T> using Tile = void (*)(const Columns<T>& from, const T* b, std::int64_t b_step, const Into<T>& to);
 template <class T> using TileOfRuns = void (*)(const Runs<T>& from, const T* b, std::int64_t b_step, const Into<T>& to);
 template <class T> struct Tiles {
     int rows, few, lanes;  ///< of the two heights of tile; elements per register
