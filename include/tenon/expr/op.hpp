@@ -5,7 +5,7 @@
 // gradient are told once:
 //
 //   infer(dims of the data inputs) -> Inferred        constexpr; the compiler, the importer and the planner call it
-//   forward(arrays) -> array                          elementwise ops: an Eigen expression, so they fuse
+//   forward(packets) -> packet                        elementwise ops: of registers, written as of Eigen's arrays, so they fuse
 //   compute<T>(const Call&)                           all others: a kernel on memory
 //   gradient(self, g, y, a, b) -> tuple               ops of the same language, one result per data input
 //
@@ -32,7 +32,7 @@ namespace tenon {
 struct Operation;
 
 template <class O> concept Op = requires { { O::name } -> std::convertible_to<std::string_view>; };
-/// An elementwise op's `forward` maps Eigen array expressions to one, so it fuses.
+/// An elementwise op's `forward` maps packets to one, so it fuses.
 template <class O> concept ElementwiseOp = Op<O> && requires { requires O::elementwise; };
 /// Takes any number of data inputs of one element type; `infer` takes them as a span.
 template <class O> concept VariadicOp = Op<O> && requires { requires O::variadic; };

@@ -6,7 +6,7 @@
 //   column       trailing ones                    runs of one element          sum of each run
 //   general      anything else that broadcasts    gathered, run by run         scattered
 //
-// With whole operands only, a forward statement is one block: one flat Eigen assignment. Layouts are found when a plan
+// With whole operands only, a forward statement is one block: one flat loop. Layouts are found when a plan
 // is made (`Layouts`) and only read when it runs.
 #pragma once
 #include "view.hpp"

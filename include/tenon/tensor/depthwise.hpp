@@ -4,7 +4,8 @@
 //   filter  [h.size, w.size, channels, multiplier]
 //   output  [batch, h.output, w.output, channels * multiplier]
 #pragma once
-#include "conv.hpp"
+#include "conv_shape.hpp"
+#include "lanes.hpp"
 
 namespace tenon::depthwise {
 
