@@ -113,7 +113,7 @@ template <class Own, class Result, class T> void gather(T* to, const T* from) {
 /// The widest register that n elements fill, or else the narrowest.
 template <class T, std::int64_t n> constexpr int width_for() {
     int width = packet_width<T>;
-    while (width * sizeof(T) > 16 && n % width) width /= 2;
+    while (width * static_cast<int>(sizeof(T)) > 16 && n % width) width /= 2;
     return width;
 }
 /// f(type_identity<Packet>, i) over n elements: packets, then what is left one by one.
