@@ -7,28 +7,26 @@
 //     worker -> driver   the number that the fifth call returned
 //
 // Variants: `typed`, the program as a user writes it; `imported`, the same net saved by it and imported from its .meta; `function`, value_and_gradient.
+#include "harness.hpp"
+
 #include <tenon/grad/value_and_gradient.hpp>
 #include <tenon/import.hpp>
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <sstream>
 
 #include <unistd.h>
 
 using namespace tenon;
+using bench::now;
 
 namespace {
 
 using Step = std::function<float()>;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Uniform numbers in [-scale, scale) that every language makes alike: frac(sin(12.9898 i + 78.233 seed) 43758.5453).
 Tensor numbers(const Dims& dims, float scale, int seed, float plus = 0) {
@@ -63,8 +61,10 @@ struct Model {
 };
 /// The net as it stands, or what an importer makes of it.
 Step model(bool imported, const Output& value, const Output& train, const std::vector<Feed>& feeds) {
-    Graph graph(train ? std::vector<Output>{value, train} : std::vector<Output>{value});
-    if (!imported) return Model(graph, train ? std::vector<Output>{value, train} : std::vector<Output>{value}, feeds);
+    std::vector<Output> fetches{value};
+    if (train) fetches.push_back(train);
+    Graph graph(fetches);
+    if (!imported) return Model(graph, fetches, feeds);
     const auto folder = std::filesystem::temp_directory_path() / ("tenon_worker_" + std::to_string(getpid()));
     std::filesystem::create_directory(folder);
     Session session{graph};
@@ -76,8 +76,7 @@ Step model(bool imported, const Output& value, const Output& train, const std::v
     const auto named = [&](const Output& o) { return other.get_tensor_by_name(o.operation->name); };
     std::vector<Feed> others;
     for (const Feed& f : feeds) others.push_back({named(f.of), f.value});
-    std::vector<Output> fetches{named(value)};
-    if (train) fetches.push_back(named(train));
+    for (Output& f : fetches) f = named(f);
     return Model(other, fetches, others);
 }
 
