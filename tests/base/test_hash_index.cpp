@@ -30,3 +30,11 @@ TEST_CASE("equal hashes are told apart by what they stand for") {
     CHECK(index.find(42, [](int) { return false; }) == HashIndex::none);
     CHECK(index.find(43, [](int) { return true; }) == HashIndex::none);
 }
+
+TEST_CASE("a name keeps the number it had first") {
+    const std::vector<std::string> names{"a", "b", "a", "b", "c"};
+    HashIndex index;
+    std::vector<int> kept;
+    for (int i = 0; i < 5; ++i) kept.push_back(index.keep(std::hash<std::string>()(names[static_cast<std::size_t>(i)]), i, [&](int k) { return names[static_cast<std::size_t>(k)] == names[static_cast<std::size_t>(i)]; }));
+    CHECK(kept == std::vector<int>{0, 1, 0, 1, 4});
+}

@@ -12,7 +12,7 @@ namespace tenon {
 ///
 ///     HashIndex number;
 ///     number.keep(&operation, 7);                                             // by address
-///     number.add(hash, 7), number.find(hash, [&](int i) { return names[i] == name; });   // by what the number stands for
+///     number.keep(hash, 7, [&](int i) { return names[i] == name; });          // by what the number stands for
 class HashIndex {
     struct Slot {
         std::size_t hash;
@@ -48,6 +48,13 @@ public:
         }
         put({hash, value});
         ++taken_;
+    }
+
+    /// The number with this hash for which `same(number)` holds: `value`, unless there was one before.
+    template <class Same> int keep(std::size_t hash, int value, Same same) {
+        if (const int before = find(hash, same); before != none) return before;
+        add(hash, value);
+        return value;
     }
 
     template <class = void> int find(const void* p) const { return find(hash_of(p), [](int) { return true; }); }

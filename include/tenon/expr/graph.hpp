@@ -57,6 +57,7 @@ template <class = void> std::size_t distance(std::string_view a, std::string_vie
 class Graph {
     struct Parts {
         std::vector<std::shared_ptr<Operation>> operations;  // inputs first
+        std::vector<int> next_number;  // per operation: what makes its name free again, NAME_1 and those below being taken
         HashIndex by_name;
         std::vector<Output> roots;
         std::shared_ptr<const void> origin;  // of an import: what the exporter writes back
@@ -113,28 +114,42 @@ private:
     }
     template <class = void> void append(std::shared_ptr<Operation> o) const {
         parts_->by_name.add(hash_of(o->name), static_cast<int>(parts_->operations.size()));
+        parts_->next_number.push_back(1);
         parts_->operations.push_back(std::move(o));
     }
     template <class = void> bool holds(const Operation* o) const {
         const int at = find(o->name);
         return at != HashIndex::none && parts_->operations[static_cast<std::size_t>(at)].get() == o;
     }
+    /// `base`, or else the first of base_1, base_2, ... that is free. Names are never given back, so the search goes on where the last one ended.
+    template <class = void> std::string free_name(const std::string& base) const {
+        const int at = find(base);
+        if (at == HashIndex::none) return base;
+        int& number = parts_->next_number[static_cast<std::size_t>(at)];
+        std::string name;
+        do name = base + "_" + std::to_string(number++);
+        while (contains(name));
+        return name;
+    }
     template <class = void> void add_operations(std::span<const Output> roots) {
         struct Renamed { std::string from, to; };
         std::vector<Renamed> renamed;  // variables, whose reads follow them
         HashIndex by_old_name;
+        const auto at_old_name = [&](std::string_view name) { return by_old_name.find(hash_of(name), [&](int i) { return renamed[static_cast<std::size_t>(i)].from == name; }); };
         for (const auto& o : topological(roots)) {
             if (holds(o.get())) continue;
             std::string base = o->name;
             if (base.empty() || base.back() == '/') base += o->table->name;
             if (const auto slash = base.rfind('/'); slash != std::string::npos)
-                if (const int at = by_old_name.find(hash_of(base.substr(0, slash)), [&](int i) { return base.compare(0, slash, renamed[static_cast<std::size_t>(i)].from) == 0; }); at != HashIndex::none)
-                    base = renamed[static_cast<std::size_t>(at)].to + base.substr(slash);
-            std::string name = base;
-            for (int i = 1; contains(name); ++i) name = base + "_" + std::to_string(i);
+                if (const int at = at_old_name(std::string_view(base).substr(0, slash)); at != HashIndex::none) base = renamed[static_cast<std::size_t>(at)].to + base.substr(slash);
+            std::string name = free_name(base);
             if (o->table->is_state && name != base) {
-                by_old_name.add(hash_of(base), static_cast<int>(renamed.size()));
-                renamed.push_back({base, name});
+                if (const int at = at_old_name(base); at != HashIndex::none) {
+                    renamed[static_cast<std::size_t>(at)].to = name;
+                } else {
+                    by_old_name.add(hash_of(base), static_cast<int>(renamed.size()));
+                    renamed.push_back({base, name});
+                }
             }
             o->name = std::move(name);
             append(o);
