@@ -55,7 +55,7 @@ template <class T> void backprop_input(const Shape& s, const T* filter, const T*
     if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct_to_input(s, t))
         return detail::forward_direct(detail::turned(s), t, output, input, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns) {
             for (std::int64_t taps = s.h.window.size * s.w.window.size, tap = taps; tap > 0; --tap, to += s.filters * panel)
-                gemm::detail::pack_transposed(to, panel, filter + ((tap - 1) * s.channels + j) * s.filters, s.filters, columns, s.filters);
+                t.pack_transposed(to, panel, filter + ((tap - 1) * s.channels + j) * s.filters, s.filters, columns, s.filters);
         });
     const std::int64_t filters = s.group_filters();
     const bool direct = s.is_its_own_patches();

@@ -24,9 +24,15 @@ template <class T> struct Factor {
 
 namespace detail {
 
-inline constexpr std::int64_t deepest = 256, tallest = 224, widest = 2048;  // of packed blocks: k, rows of a, columns of b
+inline constexpr std::int64_t deepest = 256, tallest = 280, widest = 2048;  // of packed blocks: k, rows of a, columns of b
 
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+
+/// Rows of a that are packed at a time: as few blocks as can be, equally tall.
+constexpr std::int64_t even_block(std::int64_t m, std::int64_t tile) {
+    const auto most = tallest / tile * tile, blocks = (m + most - 1) / most;
+    return round_up((m + blocks - 1) / blocks, tile);
+}
 
 /// Elements of the two packed blocks.
 struct Packing {
@@ -38,35 +44,10 @@ struct Packing {
     }
 };
 
-/// to[p][i] = a[i][p] for i < rows, whatever stands there up to `height`: four by four in registers, else one by one.
-template <class T> void pack_transposed(T* to, std::int64_t height, const T* a, std::int64_t stride, std::int64_t rows, std::int64_t k) {
-    typedef std::int32_t Four __attribute__((vector_size(16)));
-    std::int64_t i = 0;
-    if constexpr (sizeof(T) == 4) {
-        for (; i + 4 <= rows; i += 4) {
-            std::int64_t p = 0;
-            for (; p + 4 <= k; p += 4) {
-                const auto row = [&](std::int64_t r) {
-                    Four v;
-                    std::memcpy(&v, a + (i + r) * stride + p, sizeof v);
-                    return v;
-                };
-                const Four r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
-                const Four low01 = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), high01 = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-                const Four low23 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5), high23 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-                const auto put = [&](std::int64_t q, Four v) { std::memcpy(to + (p + q) * height + i, &v, sizeof v); };
-                put(0, __builtin_shufflevector(low01, low23, 0, 1, 4, 5)), put(1, __builtin_shufflevector(low01, low23, 2, 3, 6, 7));
-                put(2, __builtin_shufflevector(high01, high23, 0, 1, 4, 5)), put(3, __builtin_shufflevector(high01, high23, 2, 3, 6, 7));
-            }
-            for (; p < k; ++p) for (std::int64_t r = i; r < i + 4; ++r) to[p * height + r] = a[r * stride + p];
-        }
-    }
-    for (; i < rows; ++i) for (std::int64_t p = 0; p < k; ++p) to[p * height + i] = a[i * stride + p];
-}
 /// Columns [first, first + count) of a factor of `all` by `columns` elements as it lies, or of its transpose if `across`, at [p, p + k) of the other axis.
 template <class T>
 void pack(const Tiles<T>& t, T* to, std::int64_t width, Factor<T> f, bool across, std::int64_t first, std::int64_t count, std::int64_t p, std::int64_t k, std::int64_t columns, std::int64_t all) {
-    if (across) pack_transposed(to, width, f.data + first * f.stride + p, f.stride, count, k);
+    if (across) t.pack_transposed(to, width, f.data + first * f.stride + p, f.stride, count, k);
     else t.pack_rows(to, width, f.data + p * f.stride + first, f.stride, count, k, (all - 1 - p) * f.stride + columns - first);
 }
 
@@ -78,14 +59,11 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
     T* const packed_b = packed_a + packing.a;
     const bool b_where_it_lies = !b.transposed && m <= 2 * t.rows;
     const auto panel = [&](std::int64_t columns) { return columns > t.lanes ? width : t.lanes; };
+    const auto block = even_block(m, t.rows);
     for (std::int64_t j0 = 0; j0 < n; j0 += widest)
-        for (std::int64_t p0 = 0; p0 < k; p0 += deepest) {
-            const auto columns = std::min(widest, n - j0), depth = std::min(deepest, k - p0);
-            for (std::int64_t j = 0; j < columns; j += width)
-                if (const auto w = std::min(width, columns - j); !b_where_it_lies || w < width) pack(t, packed_b + j * depth, panel(w), b, b.transposed, j0 + j, w, p0, depth, n, k);
-            const auto block = tallest / t.rows * t.rows;
+        for (std::int64_t p0 = 0; p0 < k; p0 += deepest)
             for (std::int64_t i0 = 0; i0 < m; i0 += block) {
-                const auto rows = std::min(block, m - i0);
+                const auto columns = std::min(widest, n - j0), depth = std::min(deepest, k - p0), rows = std::min(block, m - i0);
                 const auto each_tile = [&](auto f) {
                     for (std::int64_t i = 0, h; i < rows; i += h) {
                         const auto left = rows - i;
@@ -97,14 +75,19 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
                 each_tile([&](std::int64_t i, int count, int height, bool) { pack(t, packed_a + i * depth, height, a, !a.transposed, i0 + i, count, p0, depth, m, k); });
                 for (std::int64_t j = 0; j < columns; j += width) {
                     const auto w = static_cast<int>(std::min(width, columns - j));
-                    const bool in_place = b_where_it_lies && w == width;
-                    const T* const from = in_place ? b.data + p0 * b.stride + j0 + j : packed_b + j * depth;
+                    const bool whole = !b.transposed && w == width, in_place = b_where_it_lies && whole;
+                    const T* const there = b.data + p0 * b.stride + j0 + j;
+                    T* const packed = packed_b + j * depth;
+                    if (i0 == 0 && !whole) pack(t, packed, panel(w), b, b.transposed, j0 + j, w, p0, depth, n, k);
                     each_tile([&](std::int64_t i, int count, int height, bool few) {
-                        t.tile[few][w > t.lanes]({packed_a + i * depth, height, depth}, from, in_place ? b.stride : panel(w), {c + (i0 + i) * c_stride + j0 + j, c_stride, count, w, alpha, adds || p0 > 0});
+                        const Columns<T> from{packed_a + i * depth, height, depth};
+                        const Into<T> to{c + (i0 + i) * c_stride + j0 + j, c_stride, count, w, alpha, adds || p0 > 0};
+                        if (in_place) t.tile[few][1](from, there, b.stride, to);
+                        else if (whole && i0 + i == 0) t.packing_tile[few](from, there, b.stride, packed, to);
+                        else t.tile[few][w > t.lanes](from, packed, panel(w), to);
                     });
                 }
             }
-        }
 }
 
 }  // namespace detail

@@ -2,7 +2,9 @@
 #pragma once
 #include "machine.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace tenon::gemm {
 
@@ -27,11 +29,14 @@ template <class T> struct Runs {
 /// b holds one row after the other, at least as wide as the tile, for all of the k of all runs.
 template <class T> using Tile = void (*)(const Columns<T>& from, const T* b, std::int64_t b_step, const Into<T>& to);
 template <class T> using TileOfRuns = void (*)(const Runs<T>& from, const T* b, std::int64_t b_step, const Into<T>& to);
+template <class T> using PackingTile = void (*)(const Columns<T>& from, const T* b, std::int64_t b_step, T* packed, const Into<T>& to);
 template <class T> struct Tiles {
     int rows, few, lanes;  ///< of the two heights of tile; elements per register
     Tile<T> tile[2][2];    ///< [0: `rows` high, 1: `few`][0: one register wide, 1: two]
     TileOfRuns<T> tile_of_runs[2];  ///< `rows` high, [0: one register wide, 1: two]
+    PackingTile<T> packing_tile[2];  ///< two registers wide, [0: `rows` high, 1: `few`]; of one run
     void (*pack_rows)(T* to, std::int64_t width, const T* b, std::int64_t stride, std::int64_t columns, std::int64_t k, std::int64_t readable);
+    void (*pack_transposed)(T* to, std::int64_t height, const T* a, std::int64_t stride, std::int64_t rows, std::int64_t k);
     void (*add_rows)(T* c, std::int64_t n, const T* x, std::int64_t x_step, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
     void (*add_dots)(T* c, std::int64_t c_stride, std::int64_t n, const T* x, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
 };
