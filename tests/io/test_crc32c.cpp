@@ -41,19 +41,33 @@ TEST_CASE("checksums and masked checksums have the published values") {
                 {std::string("\0\0\x80\x3f", 4), 0xdd54c4ab, 0x2bdaa581}};
     for (const auto& row : rows) {
         CHECK(crc32c(row.bytes) == row.crc);
+        CHECK(by_definition(row.bytes) == row.crc);
         CHECK(mask_crc(row.crc) == row.masked);
         CHECK(unmask_crc(row.masked) == row.crc);
     }
 }
 
-TEST_CASE("every way of computing gives the definition's value, at every length and alignment") {
-    const auto bytes = noise(30000);
-    for (std::size_t n = 0; n < 30000; n = n < 1700 ? n + 1 : n + 997) {
-        const std::string_view part(bytes.data() + n % 9, n > 9 ? n - 9 : n);
-        const auto want = by_definition(part);
-        CHECK(crc32c(part) == want);
-        CHECK(~detail::crc::by_table(0xffffffffu, reinterpret_cast<const unsigned char*>(part.data()), part.size()) == want);
+TEST_CASE("every way of computing gives the definition's value, at every length and alignment, copying too") {
+    using namespace detail::crc;
+    const auto bytes = noise(60000);
+    std::string copy(bytes.size() + 64, '\0');
+    for (const auto way : {Way::tables, Way::instruction, Way::fold}) {
+        if (way > best_way()) continue;
+        CAPTURE(static_cast<int>(way));
+        for (std::size_t n = 0; n < 60000; n = n < 1700 ? n + 1 : n + 997) {
+            const std::string_view part(bytes.data() + n % 9, n > 9 ? n - 9 : n);
+            const auto* const p = reinterpret_cast<const unsigned char*>(part.data());
+            const auto want = by_definition(part);
+            CHECK(~extend(way, ~0u, p, part.size()) == want);
+            auto* const to = copy.data() + n % 67;
+            to[part.size()] = 'x';
+            CHECK(~extend_and_copy(way, ~0u, p, part.size(), reinterpret_cast<unsigned char*>(to)) == want);
+            CHECK((std::string_view(to, part.size()) == part));
+            CHECK(to[part.size()] == 'x');
+        }
     }
+    CHECK(crc32c(bytes) == by_definition(bytes));
+    CHECK(extend_crc32c_and_copy(0, bytes.data(), bytes.size(), copy.data()) == by_definition(bytes));
 }
 
 TEST_CASE("a checksum is extended piece by piece") {
