@@ -53,13 +53,13 @@ template <int n> struct Model {
 struct Second {
     std::string name;
     std::optional<int> first, second;
-    bool before = true;
+    bool before = true, durable = true;
 };
-const Second seconds[]{{"another step", 1, 2}, {"the same prefix", {}, {}}, {"no checkpoint before", {}, 1, false}};
+const Second seconds[]{{"another step", 1, 2}, {"the same prefix", {}, {}}, {"no checkpoint before", {}, 1, false}, {"the same prefix, left to the system", {}, {}, true, false}};
 
-template <int n> std::string save(Model<n>& m, const std::string& folder, std::optional<int> step, int value) {
+template <int n> std::string save(Model<n>& m, const std::string& folder, std::optional<int> step, int value, bool durable = true) {
     m.set(value);
-    return m.saver.save(m.session, folder + "/m", {.global_step = step});
+    return m.saver.save(m.session, folder + "/m", {.global_step = step, .durable = durable});
 }
 
 /// Calls `check` for each step that the disk takes for `second`, in a folder as the first save left it.
@@ -76,7 +76,7 @@ template <int n> void each_step(const Second& second, const std::function<void(s
         if (at == 0) {
             before = files_in(folder);
             disk.log.clear();
-            save(m, folder, second.second, 2);
+            save(m, folder, second.second, 2, second.durable);
             wanted = files_in(folder);
             steps = disk.log.size();
             REQUIRE(steps > 15);
@@ -103,7 +103,7 @@ TEST_CASE("a save that fails at any step of the disk leaves files, variables and
                 {
                     const Watched watched(folder, at, error);
                     try {
-                        save(m, folder, second.second, 2);
+                        save(m, folder, second.second, 2, second.durable);
                     } catch (const FileError& e) { message = e.what(); }
                     kind = disk.log.at(at - 1).kind;
                 }
@@ -125,7 +125,7 @@ TEST_CASE("a save that fails at any step of the disk leaves files, variables and
                 CHECK((files_in(folder) == before));
                 CHECK(directory_exists(folder) == second.before);
                 CHECK(m.saver.last_checkpoints() == history);
-                save(m, folder, second.second, 2);
+                save(m, folder, second.second, 2, second.durable);
                 CHECK((files_in(folder) == wanted));
             });
         }
@@ -142,7 +142,7 @@ TEST_CASE("a program that dies at any step of a save leaves a whole checkpoint, 
             REQUIRE(child >= 0);
             if (child == 0) {
                 const Watched watched(folder, at, 0, true);
-                save(m, folder, second.second, 2);
+                save(m, folder, second.second, 2, second.durable);
                 ::_exit(0);
             }
             int status = 0;
@@ -151,7 +151,7 @@ TEST_CASE("a program that dies at any step of a save leaves a whole checkpoint, 
             const int value = m.restored(folder);
             CHECK((value == 1 || value == 2 || (value == -1 && !second.before)));
             (value == 2 ? fresh : old) += 1;
-            save(m, folder, second.second, 2);
+            save(m, folder, second.second, 2, second.durable);
             CHECK(m.restored(folder) == 2);
             const auto left = files_in(folder);
             for (const auto& [name, bytes] : wanted) CHECK(left.at(name) == bytes);
@@ -169,13 +169,13 @@ TEST_CASE("interrupted calls and short writes are no errors") {
         for (const bool cut : {false, true})
             each_step<50>(second, [&](std::size_t at, const Files&, const Files& wanted, const std::string& folder, Model<50>& m) {
                 const Watched watched(folder, at, 0, false, cut);
-                save(m, folder, second.second, 2);
+                save(m, folder, second.second, 2, second.durable);
                 CHECK((files_in(folder) == wanted));
             });
         each_step<50>(second, [&](std::size_t at, const Files&, const Files& wanted, const std::string& folder, Model<50>& m) {
             const Watched watched(folder, at, EINTR);
             try {
-                save(m, folder, second.second, 2);
+                save(m, folder, second.second, 2, second.durable);
                 if (disk.log.at(at - 1).kind != Change::remove) CHECK((files_in(folder) == wanted));
             } catch (const FileError&) {
                 const auto kind = disk.log.at(at - 1).kind;
@@ -224,7 +224,7 @@ TEST_CASE("a merge that fails at any step leaves its inputs and what had the nam
 TEST_CASE("a power failure at any step of a save leaves a whole checkpoint") {
     std::size_t states = 0;
     for (const auto& second : seconds) {
-        if (!second.before) continue;
+        if (!second.before || !second.durable) continue;
         CAPTURE(second.name);
         Scratch scratch;
         const auto folder = scratch / "d", after = scratch / "after";
@@ -234,7 +234,7 @@ TEST_CASE("a power failure at any step of a save leaves a whole checkpoint") {
         std::vector<Change> log;
         {
             const Watched watched(folder);
-            save(m, folder, second.second, 2);
+            save(m, folder, second.second, 2, second.durable);
             log = disk.log;
         }
         for (std::size_t end = 0; end <= log.size(); ++end) {
@@ -254,6 +254,23 @@ TEST_CASE("a power failure at any step of a save leaves a whole checkpoint") {
     }
     MESSAGE(states << " folders");
     CHECK(states > 1500);
+}
+
+TEST_CASE("a save that is not durable waits for no disk, and writes the same files") {
+    Scratch scratch;
+    Files wanted;
+    for (const bool durable : {true, false}) {
+        const auto folder = scratch / "d";
+        std::filesystem::remove_all(folder);
+        Model<50> m;
+        const Watched watched(folder);
+        for (const int value : {1, 2}) save(m, folder, {}, value, durable);
+        std::size_t syncs = 0;
+        for (const auto& c : disk.log) syncs += c.kind == Change::sync;
+        CHECK((durable ? syncs > 10 : syncs == 0));
+        if (durable) wanted = files_in(folder);
+        else CHECK((files_in(folder) == wanted));
+    }
 }
 
 TEST_CASE("importing a graph opens no checkpoint; a run that restores opens the one that it is given") {

@@ -31,28 +31,28 @@ template <class Place, class IndexOf> void commit_bundle(const std::string& pref
 
     for (std::uint32_t s = 0; s < shards; ++s) place(s, data_name(prefix, s, spare));
     if (graph) files.publish(*graph);
-    sync_directory(directory);
+    files.settle(directory);
     if (spare != shards) {
         Draft first = index_of(spare);
         files.publish(first);
-        sync_directory(directory);
+        files.settle(directory);
         for (std::uint32_t s = 0; s < shards; ++s) {
             files.duplicate(data_name(prefix, s, spare), data_name(prefix, s, shards));
             files.remove_later(data_name(prefix, s, spare));
         }
-        sync_directory(directory);
+        files.settle(directory);
     }
     files.publish(index);
-    sync_directory(directory);
+    files.settle(directory);
     for (const auto& file : before) {  // those of another number of shards
         bool ours = false;
         for (std::uint32_t s = 0; s < shards; ++s) ours |= file == data_name(prefix, s, shards);
         if (!ours) files.remove_later(file);
     }
 }
-/// An index on its way to its name; the bytes are on the disk.
-inline Draft index_draft(const std::string& prefix, const std::string& bytes) {
-    Draft index(index_name(prefix));
+/// An index on its way to its name; the bytes are on the disk, if it is to be durable.
+inline Draft index_draft(const std::string& prefix, const std::string& bytes, bool durable = true) {
+    Draft index(index_name(prefix), durable);
     index.append(bytes);
     index.finish();
     return index;

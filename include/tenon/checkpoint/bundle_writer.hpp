@@ -3,7 +3,7 @@
 //   P.data-00000-of-00001   tensors in the order in which they are added, without gaps
 //   P.index                 bundle_index.hpp
 //
-// Both are written under other names and made durable, then renamed: bundle_commit.hpp.
+// Both are written under other names and made durable (BundleOptions), then renamed: bundle_commit.hpp.
 #pragma once
 #include "bundle_commit.hpp"
 #include "tensor_bytes.hpp"
@@ -15,6 +15,7 @@ namespace tenon {
 struct BundleOptions {
     std::uint32_t shards = 1;     ///< data files; those without tensors are not made
     std::uint64_t alignment = 1;  ///< of each tensor's offset in its file
+    bool durable = true;          ///< false: nothing is synced. Who reads finds a whole checkpoint all the same, but after a power failure perhaps none
 };
 
 /// Adds tensors one by one; nothing is seen before `finish`, and nothing is left without it.
@@ -111,19 +112,19 @@ class BundleWriter {
         }
         return static_cast<std::uint32_t>(next);
     }
-    /// On the disk, for data files named as `shards` are.
+    /// For data files named as `shards` are.
     Draft index_of(std::uint32_t shards) const {
         TableBuilder table;
         table.add("", proto::encode(proto::BundleHeaderProto{.num_shards = static_cast<std::int32_t>(shards), .version = {.producer = detail::bundle_version}}));
         for (const auto& [key, entry] : entries_) table.add(key, proto::encode(entry));
-        return detail::index_draft(prefix_, table.finish());
+        return detail::index_draft(prefix_, table.finish(), options_.durable);
     }
 
 public:
     explicit BundleWriter(std::string prefix, const BundleOptions& options = {}) : prefix_(std::move(prefix)), options_(options), used_(options.shards) {
         if (options.shards < 1 || options.alignment < 1) throw ValueError(prefix_ + ": shards and alignment are at least 1");
-        if (const auto directory = directory_of(prefix_); !directory.empty()) make_directory(directory);
-        for (std::uint32_t s = 0; s < options.shards; ++s) data_.emplace_back(data_name(prefix_, s, options.shards));
+        if (const auto directory = directory_of(prefix_); !directory.empty()) make_directory(directory, options_.durable);
+        for (std::uint32_t s = 0; s < options.shards; ++s) data_.emplace_back(data_name(prefix_, s, options.shards), options.durable);
     }
 
     void add(std::string_view name, const Tensor& t, std::uint32_t shard = 0) {
@@ -171,7 +172,7 @@ public:
 
     /// Makes the checkpoint: from here on it is on the disk and has its name.
     void finish() {
-        FileTransaction files;
+        FileTransaction files(options_.durable);
         finish(files);
         files.commit();
     }

@@ -108,10 +108,10 @@ inline void update_checkpoint_state(const std::string& directory, const std::str
     const auto file = join_path(directory, options.latest_filename);
     if (file == newest || options.latest_filename == state.model_checkpoint_path)
         throw ValueError("Save path '" + newest + "' conflicts with path used for checkpoint state: " + file);
-    Draft draft(file);
+    Draft draft(file, files.durable());
     draft.append(proto::to_text(state));
     files.publish(draft);
-    sync_directory(directory);
+    files.settle(directory);
 }
 inline void update_checkpoint_state(const std::string& directory, const std::string& newest, const StateOptions& options = {}) {
     FileTransaction files;

@@ -33,6 +33,7 @@ struct SaveOptions {
     MetaFormat meta = MetaFormat::json;
     std::string latest_filename = "checkpoint";
     bool write_state = true;  ///< false: neither `checkpoint` nor the list of what to keep is touched
+    bool durable = true;      ///< false: the files are left to the system to write, as TensorFlow does. A crash of the program leaves a whole checkpoint all the same, a power failure perhaps none
 };
 
 /// A variable under a name of its own in the checkpoint.

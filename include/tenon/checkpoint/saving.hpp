@@ -109,7 +109,7 @@ template <class Lazy> std::string Saver::save(Session& session, const std::strin
 
     const auto directory = directory_of(prefix);
     const bool new_directory = !directory_exists(directory);
-    FileTransaction files;
+    FileTransaction files(o.durable);
     try {
         write(prefix, o.write_meta_graph ? &meta : nullptr, files);
         if (o.write_state) history().record(prefix, o.latest_filename, files);
@@ -125,7 +125,7 @@ template <class Lazy> std::string Saver::save(Session& session, const std::strin
 
 template <class Lazy> void Saver::write(const std::string& prefix, const std::string* meta, FileTransaction& files) const {
     const bool sharded = options().sharded;
-    BundleWriter writer(prefix, {.shards = sharded ? static_cast<std::uint32_t>(detail::shards_of(variables()).size()) : 1});
+    BundleWriter writer(prefix, {.shards = sharded ? static_cast<std::uint32_t>(detail::shards_of(variables()).size()) : 1, .durable = files.durable()});
     for (const auto& v : variables()) {
         const auto& value = v.variable.operation->state->value;
         const auto shard = sharded ? v.shard : 0;
@@ -134,7 +134,7 @@ template <class Lazy> void Saver::write(const std::string& prefix, const std::st
     }
     std::optional<Draft> graph;  // on the disk before the checkpoint comes to be
     if (meta) {
-        graph.emplace(meta_name(prefix));
+        graph.emplace(meta_name(prefix), files.durable());
         graph->append(*meta);
         graph->finish();
     }

@@ -161,10 +161,10 @@ inline void sync_directory(const std::string& path) {
     ::close(descriptor);
     if (error != 0 && error != EINVAL && error != ENOTSUP) throw_file_error(name, "sync", error);  // some file systems have no such thing
 }
-/// One level, which lasts; one that exists is left as it is.
-inline void make_directory(const std::string& path) {
+/// One level, which lasts if it is `durable`; one that exists is left as it is.
+inline void make_directory(const std::string& path, bool durable = true) {
     if (directory_exists(path)) return;
-    if (::mkdir(path.c_str(), 0777) == 0) sync_directory(directory_of(path));
+    if (::mkdir(path.c_str(), 0777) == 0) durable ? sync_directory(directory_of(path)) : void();
     else if (errno != EEXIST) throw_file_error(path, "make the directory");
 }
 inline bool remove_empty_directory(const std::string& path) { return ::rmdir(path.c_str()) == 0; }
@@ -190,7 +190,8 @@ inline std::string temporary_name(const std::string& path) {
     return path + ".tempstate" + std::to_string(random);
 }
 
-/// A file on its way to `path`: written under a name beside it, made durable, then renamed. Gone if that does not come about.
+/// A file on its way to `path`: written under a name beside it, made durable, then renamed. Gone if that does not come about. One that is not
+/// `durable` is left to the system to write: after a power failure it may be empty, or another.
 ///
 ///     Draft draft("checkpoint");
 ///     draft.append(text);
@@ -203,7 +204,7 @@ class Draft {
     File file_;
     std::string staged_;
     std::uint64_t size_ = 0;
-    bool open_ = true, published_ = false;
+    bool durable_, open_ = true, published_ = false;
 
     void flush() {
         file_.write(staged_.data(), staged_.size());
@@ -211,14 +212,15 @@ class Draft {
     }
 
 public:
-    explicit Draft(std::string path) : path_(std::move(path)), file_(File::create(temporary_name(path_))) {}
+    explicit Draft(std::string path, bool durable = true) : path_(std::move(path)), file_(File::create(temporary_name(path_))), durable_(durable) {}
     Draft(Draft&& d) noexcept
-        : path_(std::move(d.path_)), file_(std::move(d.file_)), staged_(std::move(d.staged_)), size_(d.size_), open_(d.open_), published_(std::exchange(d.published_, true)) {}
+        : path_(std::move(d.path_)), file_(std::move(d.file_)), staged_(std::move(d.staged_)), size_(d.size_), durable_(d.durable_), open_(d.open_), published_(std::exchange(d.published_, true)) {}
     Draft& operator=(Draft&& d) noexcept {
         std::swap(path_, d.path_);
         std::swap(file_, d.file_);
         std::swap(staged_, d.staged_);
         std::swap(size_, d.size_);
+        std::swap(durable_, d.durable_);
         std::swap(open_, d.open_);
         std::swap(published_, d.published_);
         return *this;
@@ -244,7 +246,7 @@ public:
     void finish() {
         if (!std::exchange(open_, false)) return;
         flush();
-        file_.sync();
+        if (durable_) file_.sync();
         file_.close();
     }
     void publish() {

@@ -5,10 +5,10 @@
 namespace tenon {
 
 /// Another name for a file; a copy where the file system has no such thing.
-inline void duplicate_file(const std::string& from, const std::string& to) {
+inline void duplicate_file(const std::string& from, const std::string& to, bool durable = true) {
     if (::link(from.c_str(), to.c_str()) == 0) return;
     const auto source = File::open(from);
-    Draft copy(to);
+    Draft copy(to, durable);
     std::string piece(1u << 20, '\0');
     for (std::uint64_t at = 0, size = source.size(); at < size; at += piece.size()) {
         piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), size - at)));
@@ -19,7 +19,8 @@ inline void duplicate_file(const std::string& from, const std::string& to) {
 }
 
 /// Steps, each of which gives a file its name at once. What had the name before is kept beside it until `commit`. Without that everything
-/// goes back, the last step first, so through the states by which it came.
+/// goes back, the last step first, so through the states by which it came. If it is `durable`, steps before a `settle` have come about
+/// after a power failure if any later one has; otherwise the system may write them in any order.
 ///
 ///     FileTransaction files;
 ///     files.publish(data);  // Drafts
@@ -31,15 +32,16 @@ class FileTransaction {
     };
     std::vector<Step> steps_;
     std::vector<std::string> surplus_;
+    bool durable_;
 
     void remember(const std::string& path) {
         std::string before;
-        if (file_exists(path)) duplicate_file(path, before = temporary_name(path));
+        if (file_exists(path)) duplicate_file(path, before = temporary_name(path), durable_);
         steps_.push_back({path, before});
     }
 
 public:
-    FileTransaction() = default;
+    explicit FileTransaction(bool durable = true) : durable_(durable) {}
     FileTransaction(const FileTransaction&) = delete;
     FileTransaction& operator=(const FileTransaction&) = delete;
     ~FileTransaction() { undo(); }
@@ -52,7 +54,7 @@ public:
     /// Gives the file `from` the name `to` as well.
     void duplicate(const std::string& from, const std::string& to) {
         const auto name = temporary_name(to);
-        duplicate_file(from, name);
+        duplicate_file(from, name, durable_);
         try {
             remember(to);
             rename_file(name, to);
@@ -60,6 +62,11 @@ public:
             ::unlink(name.c_str());
             throw;
         }
+    }
+    bool durable() const { return durable_; }
+    /// The names in this directory last, if it is durable.
+    void settle(const std::string& directory) const {
+        if (durable_) sync_directory(directory);
     }
     /// To be removed once all has come about.
     void remove_later(std::string path) { surplus_.push_back(std::move(path)); }
