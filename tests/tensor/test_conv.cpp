@@ -136,6 +136,48 @@ TEST_CASE("wide images are read where they lie, band by band") {
     }
 }
 
+TEST_CASE("rows of a tile pass over the taps where they see padding alone") {
+    Draw draw(11);
+    for (int i = 0; i < 1000; ++i) {
+        const auto padding = static_cast<Padding>(draw.below(3));
+        const auto axis = place(padding, draw.below(30), {draw.between(1, 6), draw.between(1, 3), 1, draw.below(6), draw.below(6)});
+        const std::int64_t x = draw.below(20), height = draw.between(3, 14), channels = draw.between(8, 20);
+        std::int64_t k[5] = {}, tap = 0;
+        conv::detail::count_by_padding(axis, x, height, channels, k);
+        for (std::int64_t part = 0; part < 5; ++part) {
+            REQUIRE(k[part] % channels == 0);
+            for (const auto end = tap + k[part] / channels; tap < end; ++tap) {
+                const auto sees = [&](std::int64_t row) { return x + row < axis.output && axis.at(x + row, tap) >= 0 && axis.at(x + row, tap) < axis.input; };
+                for (std::int64_t row = 0; row < 2 - part; ++row) REQUIRE(!sees(row));
+                for (std::int64_t row = height - part + 2; row < height; ++row) REQUIRE(!sees(row));
+            }
+        }
+        REQUIRE(tap == axis.window.size);
+    }
+    const auto same = place(Padding::same, 14, {.size = 5});
+    std::int64_t k[5] = {};
+    conv::detail::count_by_padding(same, 0, 14, 32, k);
+    CHECK((k[0] == 32 && k[1] == 32 && k[2] == 32 && k[3] == 32 && k[4] == 32));
+}
+
+TEST_CASE("narrow images fill half a tile, and large filters are packed piece by piece") {
+    Draw draw(12);
+    const auto axis = [](std::int64_t input, std::int64_t stride) { return place(Padding::same, input, {.size = 3, .stride = stride}); };
+    for (const Machine on : test::machines()) {
+        const auto& t = gemm::tiles_for<float>(on);
+        CHECK(conv::detail::is_direct({1, axis(7, 1), axis(t.rows / 2, 1), 8, 16}, t));
+        CHECK(conv::detail::is_direct({1, axis(7, 1), axis(t.rows + t.rows / 2, 1), 8, 16}, t));
+        CHECK_FALSE(conv::detail::is_direct({1, axis(7, 1), axis(t.rows / 4 + 1, 1), 8, 16}, t));
+    }
+    for (const std::int64_t width : {3, 6, 7, 9, 14, 21}) {
+        compare_with_loops<float>(draw, {2, axis(5, 1), axis(width, 1), 9, 33});
+        compare_with_loops<double>(draw, {1, axis(4, 1), axis(width, 1), 8, 20});
+        compare_with_loops<float>(draw, {1, axis(9, 2), axis(2 * width, 2), 8, 17});
+    }
+    compare_with_loops<float>(draw, {1, axis(4, 1), axis(7, 1), 700, 35});   // a row of the filter at a time
+    compare_with_loops<float>(draw, {1, place(Padding::explicit_, 3, {.size = 3, .before = 5, .after = 4}), axis(7, 1), 700, 3});  // positions on padding alone
+}
+
 TEST_CASE("no channels, no filters and no positions give empty or zero results") {
     Draw draw(7);
     const auto axis = place(Padding::same, 4, {.size = 3});

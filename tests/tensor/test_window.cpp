@@ -16,7 +16,7 @@ static_assert(place(Padding::valid, 2, {.size = 3}).output == 0 && !fits(Padding
 static_assert(place(Padding::same, 0, {.size = 3}).output == 0 && fits(Padding::same, 0, {.size = 3}));
 static_assert(fits(Padding::explicit_, 2, {.size = 3, .after = 1}));
 
-TEST_CASE("the taps of a position are those that lie on the input") {
+TEST_CASE("the taps of a position are those that lie on the input, and the positions of a tap likewise") {
     test::Draw draw(4);
     for (int i = 0; i < 2000; ++i) {
         const auto padding = static_cast<Padding>(draw.below(3));
@@ -25,7 +25,12 @@ TEST_CASE("the taps of a position are those that lie on the input") {
             for (std::int64_t t = 0; t < axis.window.size; ++t) {
                 const bool inside = axis.at(o, t) >= 0 && axis.at(o, t) < axis.input;
                 REQUIRE(inside == (t >= axis.first(o) && t < axis.last(o)));
+                REQUIRE(inside == (o >= axis.positions(t).first && o < axis.positions(t).last));
             }
+        for (std::int64_t t = 0; t < axis.window.size; ++t) {
+            const auto [first, last] = axis.positions(t);
+            REQUIRE((0 <= first && first <= last && last <= axis.output));
+        }
     }
 }
 

@@ -36,8 +36,8 @@ template <class T> void forward(const Shape& s, const T* input, const T* filter,
     if (s.output_size() == 0) return;
     if (s.input_size() == 0) { std::fill_n(output, s.output_size(), T(0)); return; }
     if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct(s, t))
-        return detail::forward_direct(s, t, input, output, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns) {
-            gemm::detail::pack(t, to, panel, gemm::Factor<T>{filter, s.filters}, false, j, columns, 0, s.patch(), s.filters, s.patch());
+        return detail::forward_direct(s, on, input, output, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns, std::int64_t k, std::int64_t count) {
+            gemm::detail::pack(t, to, panel, gemm::Factor<T>{filter, s.filters}, false, j, columns, k, count, s.filters, s.patch());
         });
     const std::int64_t filters = s.group_filters();
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
@@ -53,8 +53,9 @@ template <class T> void forward(const Shape& s, const T* input, const T* filter,
 template <class T> void backprop_input(const Shape& s, const T* filter, const T* output, T* input, std::byte* workspace, Machine on = machine()) {
     if (s.output_size() == 0 || s.input_size() == 0) { std::fill_n(input, s.input_size(), T(0)); return; }
     if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct_to_input(s, t))
-        return detail::forward_direct(detail::turned(s), t, output, input, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns) {
-            for (std::int64_t taps = s.h.window.size * s.w.window.size, tap = taps; tap > 0; --tap, to += s.filters * panel)
+        return detail::forward_direct(detail::turned(s), on, output, input, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns, std::int64_t k, std::int64_t count) {
+            const std::int64_t taps = s.h.window.size * s.w.window.size - k / s.filters;  // from the last one on
+            for (std::int64_t tap = taps; tap > taps - count / s.filters; --tap, to += s.filters * panel)
                 t.pack_transposed(to, panel, filter + ((tap - 1) * s.channels + j) * s.filters, s.filters, columns, s.filters);
         });
     const std::int64_t filters = s.group_filters();
@@ -77,7 +78,7 @@ template <class T> void backprop_input(const Shape& s, const T* filter, const T*
 /// Source    TensorFlow op Conv2DBackpropFilter
 template <class T> void backprop_filter(const Shape& s, const T* input, const T* output, T* filter, std::byte* workspace, Machine on = machine()) {
     if (s.output_size() == 0 || s.filter_size() == 0) { std::fill_n(filter, s.filter_size(), T(0)); return; }
-    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); s.input_size() > 0 && detail::is_direct_to_filter(s, t)) return detail::filter_direct(s, t, input, output, filter, workspace);
+    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); s.input_size() > 0 && detail::is_direct_to_filter(s, t)) return detail::filter_direct(s, on, input, output, filter, workspace);
     const std::int64_t filters = s.group_filters();
     std::fill_n(filter, s.filter_size(), T(0));
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {

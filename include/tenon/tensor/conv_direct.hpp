@@ -6,6 +6,8 @@
 //   forward              rows: positions side by side of one output row; summed over: taps and channels, a run per filter row
 //   input's gradient     the same, of the output's gradient, with the filter turned around
 //   filter's gradient    rows: taps and channels side by side; summed over: positions, a run per output row
+//
+// Padding is passed over: filter rows that lie above or below the image, and at its sides the taps that the first or last rows of a tile have there.
 #pragma once
 #include "conv_shape.hpp"
 #include "gemm.hpp"
@@ -13,10 +15,14 @@
 namespace tenon::conv {
 
 namespace detail {
+/// Of `rows` that are made into tiles, how many are left where a high one does not pay, and how many the tiles hold.
+template <class T> constexpr std::int64_t covered(std::int64_t rows, const gemm::Tiles<T>& t) {
+    const std::int64_t left = rows % t.rows;
+    return rows - left + (left > t.rows / 2 ? t.rows : left > 0 ? t.rows / 2 : 0);
+}
 /// Pays unless output rows leave tiles mostly empty; a 1x1 window is a plain product.
 template <class T> constexpr bool is_direct(const Shape& s, const gemm::Tiles<T>& t) {
-    const std::int64_t tiles = (s.w.output + t.rows - 1) / t.rows;
-    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && 4 * s.w.output >= 3 * tiles * t.rows;
+    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && 4 * s.w.output >= 3 * covered(s.w.output, t);
 }
 /// What `rows` output rows see, padding and all: about 256 KiB of the image.
 template <class T> struct Band {
@@ -29,49 +35,88 @@ template <class T> struct Band {
     /// As far as the last tile reads.
     constexpr std::int64_t size(const Shape& s, int tile) const { return (height * width + tile * s.w.window.stride) * s.channels; }
     std::size_t bytes(const Shape& s, int tile) const { return (static_cast<std::size_t>(size(s, tile)) * sizeof(T) + 63) / 64 * 64; }
-    /// to = the image from output row `first` on, zeros around it.
+    /// to = the image from output row `first` on, zeros at its sides and nothing above and below it, where nobody reads.
     void copy(const Shape& s, const T* image, std::int64_t first, T* to, int tile) const {
         const std::int64_t row = width * s.channels, left = std::min(s.w.window.before, width) * s.channels, inside = std::min(row - left, s.w.input * s.channels);
         std::fill_n(to + height * row, size(s, tile) - height * row, T(0));
         for (std::int64_t y = 0; y < height; ++y, to += row) {
             const std::int64_t from = s.h.at(first, 0) + y;
             const bool is_there = from >= 0 && from < s.h.input;
-            std::fill_n(to, is_there ? left : row, T(0));
             if (!is_there) continue;
+            std::fill_n(to, left, T(0));
             std::copy_n(image + from * s.w.input * s.channels, inside, to + left);
             std::fill_n(to + left + inside, row - left - inside, T(0));
         }
     }
 };
-/// pack(to, panel, j, columns) packs columns [j, j + columns) of the filter, `panel` wide.
-template <class T, class Pack> void forward_direct(const Shape& s, const gemm::Tiles<T>& t, const T* input, T* output, std::byte* workspace, Pack pack) {
+/// k += how many elements of a filter row lie on padding at the first two of `height` positions from x on, at the first, at none, at the last, at the
+/// last two: in this order they follow one another. What lies on padding at more positions counts as at two, and zeros are multiplied there. So are
+/// they at all where channels are so few that another loop costs more.
+constexpr void count_by_padding(const Axis& w, std::int64_t x, std::int64_t height, std::int64_t channels, std::int64_t (&k)[5]) {
+    for (std::int64_t t = 0; t < w.window.size; ++t) {
+        const auto [first, last] = w.positions(t);
+        const auto before = std::clamp<std::int64_t>(first - x, 0, 2), after = std::clamp<std::int64_t>(x + height - last, 0, 2);
+        k[channels < 8 ? 2 : before >= after ? 2 - before : 2 + after] += channels;
+    }
+}
+/// How the filter is gone through: `rows` of it at a time, as many as leave the second-level cache room, one panel after the other. A piece is packed
+/// when its turn comes if all of the input is seen at once, else all of them before.
+template <class T> struct Pieces {
+    std::int64_t rows;
+    bool one_by_one;
+    constexpr Pieces(const Shape& s, const Band<T>& band, int width)
+        : rows(std::clamp<std::int64_t>((std::int64_t{1} << 18) / static_cast<std::int64_t>(sizeof(T)) / std::max<std::int64_t>(s.w.window.size * s.channels * width, 1), 1, s.h.window.size)),
+          one_by_one(s.batch == 1 && band.rows == s.h.output) {}
+    constexpr std::int64_t size(const Shape& s, int width) const {
+        return one_by_one ? rows * s.w.window.size * s.channels * width : s.patch() * gemm::detail::round_up(s.filters, width);
+    }
+};
+/// pack(to, panel, j, columns, k, count) packs rows [k, k + count) and columns [j, j + columns) of the filter, `panel` wide.
+template <class T, class Pack> void forward_direct(const Shape& s, Machine on, const T* input, T* output, std::byte* workspace, Pack pack) {
+    const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
+    const gemm::RunTiles<T>& runners = gemm::run_tiles_for<T>(on);
     const Band<T> band(s);
+    const Pieces<T> pieces(s, band, 2 * t.lanes);
     T* const seen = reinterpret_cast<T*>(workspace);
     T* const packed = reinterpret_cast<T*>(workspace + band.bytes(s, t.rows));
-    const std::int64_t width = 2 * t.lanes, patch = s.patch();
+    const std::int64_t width = 2 * t.lanes, row = band.width * s.channels, filter_row = s.w.window.size * s.channels;
     const auto each_panel = [&](auto f) {
         for (std::int64_t j = 0; j < s.filters; j += width) {
             const auto columns = std::min(width, s.filters - j);
             f(j, columns, columns > t.lanes ? width : t.lanes);
         }
     };
-    each_panel([&](std::int64_t j, std::int64_t columns, std::int64_t panel) { pack(packed + j * patch, panel, j, columns); });
+    if (!pieces.one_by_one) each_panel([&](std::int64_t j, std::int64_t columns, std::int64_t panel) { pack(packed + j * s.patch(), panel, j, columns, 0, s.patch()); });
     for (std::int64_t b = 0; b < s.batch; ++b)
         for (std::int64_t first = 0; first < s.h.output; first += band.rows) {
             band.copy(s, input + b * s.h.input * s.w.input * s.channels, first, seen, t.rows);
             each_panel([&](std::int64_t j, std::int64_t columns, std::int64_t panel) {
-                for (std::int64_t y = 0; y < std::min(band.rows, s.h.output - first); ++y)
-                    for (std::int64_t x = 0; x < s.w.output; x += t.rows)
-                        t.tile_of_runs[columns > t.lanes]({seen + (y * s.h.window.stride * band.width + x * s.w.window.stride) * s.channels, s.w.window.stride * s.channels, s.h.window.size,
-                                                           s.h.window.dilation * band.width * s.channels, s.w.window.size * s.channels},
-                                                          packed + j * patch, panel,
-                                                          {output + ((b * s.h.output + first + y) * s.w.output + x) * s.filters + j, s.filters, static_cast<int>(std::min<std::int64_t>(t.rows, s.w.output - x)),
-                                                           static_cast<int>(columns), T(1), false});
+                for (std::int64_t ky = 0; ky < s.h.window.size; ky += pieces.rows) {
+                    const std::int64_t end = std::min(ky + pieces.rows, s.h.window.size);
+                    const T* const piece = pieces.one_by_one ? packed : packed + j * s.patch() + ky * filter_row * panel;
+                    if (pieces.one_by_one) pack(packed, panel, j, columns, ky * filter_row, (end - ky) * filter_row);
+                    for (std::int64_t x = 0, height; x < s.w.output; x += height) {
+                        const bool half = s.w.output - x <= t.rows / 2;
+                        height = half ? t.rows / 2 : t.rows;
+                        gemm::Runs<T> runs{nullptr, s.w.window.stride * s.channels, 0, s.h.window.dilation * row, {}};
+                        count_by_padding(s.w, x, height, s.channels, runs.k);
+                        for (std::int64_t y = first; y < std::min(first + band.rows, s.h.output); ++y) {
+                            const std::int64_t from = std::max(s.h.first(y), ky), to = std::min(s.h.last(y), end);
+                            if (from >= to && ky > 0) continue;
+                            runs.a = seen + ((y - first) * s.h.window.stride + from * s.h.window.dilation) * row + x * runs.row;
+                            runs.runs = to - from;
+                            runners.tile_of_runs[half][columns > t.lanes](runs, piece + (from - ky) * filter_row * panel, panel,
+                                                                    {output + ((b * s.h.output + y) * s.w.output + x) * s.filters + j, s.filters,
+                                                                     static_cast<int>(std::min(height, s.w.output - x)), static_cast<int>(columns), T(1), ky > 0});
+                        }
+                    }
+                }
             });
         }
 }
 template <class T> std::size_t direct_bytes(const Shape& s, const gemm::Tiles<T>& t) {
-    return Band<T>(s).bytes(s, t.rows) + static_cast<std::size_t>(gemm::detail::round_up(s.filters, 2 * t.lanes) * s.patch() + 16) * sizeof(T);
+    const Band<T> band(s);
+    return band.bytes(s, t.rows) + static_cast<std::size_t>(Pieces<T>(s, band, 2 * t.lanes).size(s, 2 * t.lanes) + 16) * sizeof(T);
 }
 /// The input's gradient is a convolution of the output's with the filter turned around, if positions are as dense as elements.
 constexpr Shape turned(const Shape& s) {
@@ -82,27 +127,40 @@ template <class T> constexpr bool is_direct_to_input(const Shape& s, const gemm:
     const Shape back = turned(s);
     return s.h.window.stride == 1 && s.w.window.stride == 1 && back.h.window.before >= 0 && back.w.window.before >= 0 && 2 * s.channels >= t.lanes && is_direct(back, t);
 }
+/// Which height of tile the next of `left` rows of the filter's gradient take: 0 and 1 are Tiles::tile's, 2 half of the first.
+template <class T> constexpr int height_for(std::int64_t left, const gemm::Tiles<T>& t) { return left > t.rows / 2 + t.few ? 0 : left > t.few ? 2 : 1; }
 /// For the filter's gradient the taps and channels that lie side by side are the rows, positions are what is summed over.
 template <class T> constexpr bool is_direct_to_filter(const Shape& s, const gemm::Tiles<T>& t) {
-    const std::int64_t rows = s.w.window.size * s.channels, tiles = (rows + t.rows - 1) / t.rows;
-    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && s.filters % t.lanes == 0 && 4 * rows >= 3 * tiles * t.rows;
+    const std::int64_t rows = s.w.window.size * s.channels;
+    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && s.filters % t.lanes == 0 && rows > t.few;
 }
-template <class T> void filter_direct(const Shape& s, const gemm::Tiles<T>& t, const T* input, const T* output, T* filter, std::byte* workspace) {
+template <class T> void filter_direct(const Shape& s, Machine on, const T* input, const T* output, T* filter, std::byte* workspace) {
+    const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
     const Band<T> band(s);
     T* const seen = reinterpret_cast<T*>(workspace);
-    const std::int64_t rows = s.w.window.size * s.channels, row = band.width * s.channels, width = 2 * t.lanes;
+    const std::int64_t rows = s.w.window.size * s.channels, row = band.width * s.channels, width = 2 * t.lanes, heights[3] = {t.rows, t.few, t.rows / 2};
+    const gemm::RunTiles<T>& halves = gemm::run_tiles_for<T>(on);
     for (std::int64_t b = 0; b < s.batch; ++b)
         for (std::int64_t first = 0; first < s.h.output; first += band.rows) {
             band.copy(s, input + b * s.h.input * s.w.input * s.channels, first, seen, t.rows);
-            const T* const upstream = output + (b * s.h.output + first) * s.w.output * s.filters;
-            for (std::int64_t ky = 0; ky < s.h.window.size; ++ky)
-                for (std::int64_t i = 0; i < rows; i += t.rows)
+            for (std::int64_t ky = 0; ky < s.h.window.size; ++ky) {
+                const auto seeing = s.h.positions(ky);
+                const std::int64_t y = std::max(seeing.first, first), end = std::min({seeing.last, first + band.rows, s.h.output});
+                for (std::int64_t i = 0, height; i < rows; i += height) {
+                    const int kind = height_for(rows - i, t);
+                    height = std::min(heights[kind], rows - i);
+                    // the positions that see a pixel at any of the tile's taps
+                    const std::int64_t x = s.w.positions((i + height - 1) / s.channels).first, positions = s.w.positions(i / s.channels).last - x;
+                    const gemm::Columns<T> columns{seen + ((y - first) * s.h.window.stride + ky * s.h.window.dilation) * row + x * s.w.window.stride * s.channels + i, s.w.window.stride * s.channels,
+                                                   positions, end - y, s.h.window.stride * row, (s.w.output - positions) * s.filters};
+                    const bool adds = b > 0 || first > 0;
                     for (std::int64_t j = 0; j < s.filters; j += width) {
-                        const auto columns = std::min(width, s.filters - j);
-                        t.tile[0][columns > t.lanes]({seen + ky * s.h.window.dilation * row + i, s.w.window.stride * s.channels, s.w.output, std::min(band.rows, s.h.output - first), s.h.window.stride * row},
-                                                     upstream + j, s.filters,
-                                                     {filter + (ky * rows + i) * s.filters + j, s.filters, static_cast<int>(std::min<std::int64_t>(t.rows, rows - i)), static_cast<int>(columns), T(1), b > 0 || first > 0});
+                        const auto some = static_cast<int>(std::min(width, s.filters - j));
+                        (kind < 2 ? t.tile[kind] : halves.tile)[some > t.lanes](columns, output + ((b * s.h.output + y) * s.w.output + x) * s.filters + j, s.filters,
+                                                     {filter + (ky * rows + i) * s.filters + j, s.filters, static_cast<int>(height), some, T(1), adds});
                     }
+                }
+            }
         }
 }
 }  // namespace detail

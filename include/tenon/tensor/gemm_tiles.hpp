@@ -17,14 +17,16 @@ template <class T> struct Into {
     bool adds;
 };
 /// A factor a whose columns lie side by side: k of them `step` elements apart, and that for each of `runs`, `run` apart. All rows of a tile are read.
+/// b has `b_gap` elements that no run multiplies between what two of them do.
 template <class T> struct Columns {
     const T* a;
-    std::int64_t step, k, runs = 1, run = 0;
+    std::int64_t step, k, runs = 1, run = 0, b_gap = 0;
 };
-/// The same where rows do, `row` elements apart: each is `runs` runs of k elements side by side, `run` apart.
+/// The same where rows do, `row` elements apart: each is `runs` runs of elements side by side, `run` apart. A run is k[0] elements that the first two
+/// rows of the tile pass over, k[1] that the first does, k[2] for all rows, k[3] that the last passes over and k[4] that the last two do.
 template <class T> struct Runs {
     const T* a;
-    std::int64_t row, runs, run, k;
+    std::int64_t row, runs, run, k[5];
 };
 /// b holds one row after the other, at least as wide as the tile, for all of the k of all runs.
 template <class T> using Tile = void (*)(const Columns<T>& from, const T* b, std::int64_t b_step, const Into<T>& to);
@@ -33,12 +35,16 @@ template <class T> using PackingTile = void (*)(const Columns<T>& from, const T*
 template <class T> struct Tiles {
     int rows, few, lanes;  ///< of the two heights of tile; elements per register
     Tile<T> tile[2][2];    ///< [0: `rows` high, 1: `few`][0: one register wide, 1: two]
-    TileOfRuns<T> tile_of_runs[2];  ///< `rows` high, [0: one register wide, 1: two]
     PackingTile<T> packing_tile[2];  ///< two registers wide, [0: `rows` high, 1: `few`]; of one run
     void (*pack_rows)(T* to, std::int64_t width, const T* b, std::int64_t stride, std::int64_t columns, std::int64_t k, std::int64_t readable);
     void (*pack_transposed)(T* to, std::int64_t height, const T* a, std::int64_t stride, std::int64_t rows, std::int64_t k);
     void (*add_rows)(T* c, std::int64_t n, const T* x, std::int64_t x_step, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
     void (*add_dots)(T* c, std::int64_t c_stride, std::int64_t n, const T* x, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
+};
+/// What convolutions need beyond, apart since it is as much again to compile.
+template <class T> struct RunTiles {
+    TileOfRuns<T> tile_of_runs[2][2];  ///< [0: Tiles::rows high, 1: half as high][0: one register wide, 1: two]
+    Tile<T> tile[2];                   ///< half as high
 };
 
 namespace portable {
@@ -83,6 +89,13 @@ template <class T> const Tiles<T>& tiles_for(Machine m) {
     if (m == Machine::avx2) return avx2::tiles<T, 6, 2>;
 #endif
     return portable::tiles<T, 6, 2>;
+}
+template <class T> const RunTiles<T>& run_tiles_for(Machine m) {
+#if defined(__x86_64__)
+    if (m == Machine::avx512) return avx512::run_tiles<T, 14>;
+    if (m == Machine::avx2) return avx2::run_tiles<T, 6>;
+#endif
+    return portable::run_tiles<T, 6>;
 }
 
 }  // namespace tenon::gemm

@@ -37,6 +37,13 @@ struct Axis {
         const std::int64_t room = input - at(o, 0);  // elements from tap 0 to the input's end
         return room <= 0 ? first(o) : std::max(first(o), std::min(window.size, (room - 1) / window.dilation + 1));
     }
+    /// The positions [first, last) whose tap t lies on the input.
+    struct Range { std::int64_t first, last; };
+    constexpr Range positions(std::int64_t t) const {
+        const std::int64_t off = window.before - t * window.dilation;  // of position 0 to the left of element 0
+        const std::int64_t first = std::clamp<std::int64_t>((std::max<std::int64_t>(off, 0) + window.stride - 1) / window.stride, 0, output);
+        return {first, std::max(first, std::min(output, input + off <= 0 ? 0 : (input + off - 1) / window.stride + 1))};
+    }
     friend constexpr bool operator==(const Axis&, const Axis&) = default;
 };
 
