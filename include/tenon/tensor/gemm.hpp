@@ -26,6 +26,8 @@ namespace detail {
 
 inline constexpr std::int64_t deepest = 256, tallest = 280, widest = 2048;  // of packed blocks: k, rows of a, columns of b
 
+inline constexpr std::int64_t far_bytes = 1 << 19;  // what is larger is not expected in the second-level cache
+
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 /// Rows of a that are packed at a time: as few blocks as can be, equally tall.
@@ -57,7 +59,8 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
     const Packing packing(m, n, k, t.rows, static_cast<int>(width));
     T* const packed_a = reinterpret_cast<T*>(workspace);
     T* const packed_b = packed_a + packing.a;
-    const bool b_where_it_lies = !b.transposed && m <= 2 * t.rows;
+    constexpr std::int64_t line = 64 / sizeof(T);
+    const bool far = n * k * static_cast<std::int64_t>(sizeof(T)) > far_bytes;
     const auto panel = [&](std::int64_t columns) { return columns > t.lanes ? width : t.lanes; };
     const auto block = even_block(m, t.rows);
     for (std::int64_t j0 = 0; j0 < n; j0 += widest)
@@ -75,15 +78,22 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
                 each_tile([&](std::int64_t i, int count, int height, bool) { pack(t, packed_a + i * depth, height, a, !a.transposed, i0 + i, count, p0, depth, m, k); });
                 for (std::int64_t j = 0; j < columns; j += width) {
                     const auto w = static_cast<int>(std::min(width, columns - j));
-                    const bool whole = !b.transposed && w == width, in_place = b_where_it_lies && whole;
-                    const T* const there = b.data + p0 * b.stride + j0 + j;
+                    const bool whole = !b.transposed && w == width;
                     T* const packed = packed_b + j * depth;
+                    const auto at = [&](std::int64_t p, std::int64_t column) { return b.data + (b.transposed ? column * b.stride + p : p * b.stride + column); };
+                    // the panel after this one is asked for by the second and third tile, half each
+                    const T* const next = i0 > 0 || !far ? nullptr : j + width < columns ? at(p0, j0 + j + width) : p0 + depth < k ? at(p0 + depth, j0) : nullptr;
+                    const auto ahead = [&](std::int64_t tile) -> Ahead<T> {
+                        if (!next || tile < 1 || tile > 2) return {};
+                        if (b.transposed) return {next + (tile - 1) * t.lanes * b.stride, b.stride, (depth + line - 1) / line};
+                        return {next + (tile - 1) * t.lanes, b.stride};
+                    };
                     if (i0 == 0 && !whole) pack(t, packed, panel(w), b, b.transposed, j0 + j, w, p0, depth, n, k);
+                    std::int64_t tile = 0;
                     each_tile([&](std::int64_t i, int count, int height, bool few) {
-                        const Columns<T> from{packed_a + i * depth, height, depth};
+                        const Columns<T> from{packed_a + i * depth, height, depth, 1, 0, 0, ahead(tile++)};
                         const Into<T> to{c + (i0 + i) * c_stride + j0 + j, c_stride, count, w, alpha, adds || p0 > 0};
-                        if (in_place) t.tile[few][1](from, there, b.stride, to);
-                        else if (whole && i0 + i == 0) t.packing_tile[few](from, there, b.stride, packed, to);
+                        if (whole && i0 + i == 0) t.packing_tile[few](from, at(p0, j0 + j), b.stride, packed, to);
                         else t.tile[few][w > t.lanes](from, packed, panel(w), to);
                     });
                 }

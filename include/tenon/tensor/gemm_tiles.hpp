@@ -16,11 +16,17 @@ template <class T> struct Into {
     T alpha;
     bool adds;
 };
+/// What the next tile reads from far away: each step of k asks for one line of memory, `lines` side by side and then `step` elements further.
+template <class T> struct Ahead {
+    const T* at = nullptr;
+    std::int64_t step = 0, lines = 1;
+};
 /// A factor a whose columns lie side by side: k of them `step` elements apart, and that for each of `runs`, `run` apart. All rows of a tile are read.
 /// b has `b_gap` elements that no run multiplies between what two of them do.
 template <class T> struct Columns {
     const T* a;
     std::int64_t step, k, runs = 1, run = 0, b_gap = 0;
+    Ahead<T> ahead{};
 };
 /// The same where rows do, `row` elements apart: each is `runs` runs of elements side by side, `run` apart. A run is k[0] elements that the first two
 /// rows of the tile pass over, k[1] that the first does, k[2] for all rows, k[3] that the last passes over and k[4] that the last two do.
