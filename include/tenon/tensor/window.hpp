@@ -31,9 +31,10 @@ struct Axis {
 
     /// The input element under tap t at position o; outside [0, input) it is padding.
     constexpr std::int64_t at(std::int64_t o, std::int64_t t) const { return o * window.stride - window.before + t * window.dilation; }
-    /// The taps [first, last) at position o that lie on the input.
-    constexpr std::int64_t first(std::int64_t o) const { return std::min(window.size, std::max<std::int64_t>(0, (-at(o, 0) + window.dilation - 1) / window.dilation)); }
+    /// The taps [first, last) at position o that lie on the input. (Most positions see no padding, and are spared the division.)
+    constexpr std::int64_t first(std::int64_t o) const { return at(o, 0) >= 0 ? 0 : std::min(window.size, (-at(o, 0) + window.dilation - 1) / window.dilation); }
     constexpr std::int64_t last(std::int64_t o) const {
+        if (at(o, window.size - 1) < input) return window.size;
         const std::int64_t room = input - at(o, 0);  // elements from tap 0 to the input's end
         return room <= 0 ? first(o) : std::max(first(o), std::min(window.size, (room - 1) / window.dilation + 1));
     }
