@@ -70,6 +70,27 @@ TEST_CASE_TEMPLATE("a class index is a row of labels that is 1 there", T, float,
     }
 }
 
+TEST_CASE_TEMPLATE("a cross entropy is that of the definition, for rows short and long and labels of any sum", T, float, double) {
+    Draw draw(13);
+    for (int k = 0; k < 100; ++k) {
+        const auto classes = k % 10 == 0 ? draw.between(1000, 2600) : draw.between(1, k % 2 ? 7 : 120), rows = draw.below(9);
+        const auto x = draw.numbers<T>(rows * classes), labels = draw.numbers<T>(rows * classes);
+        std::vector<T> loss(static_cast<std::size_t>(rows)), backprop(x.size()), in_place = x;
+        by_row::cross_entropy(x.data(), labels.data(), loss.data(), backprop.data(), rows, classes);
+        for (std::int64_t r = 0; r < rows; ++r) {
+            double sum = 0, want = 0, weight = 0;
+            const auto at = [&](const std::vector<T>& v, std::int64_t c) { return static_cast<double>(v[static_cast<std::size_t>(r * classes + c)]); };
+            for (std::int64_t c = 0; c < classes; ++c) sum += std::exp(at(x, c));
+            for (std::int64_t c = 0; c < classes; ++c) want -= at(labels, c) * (at(x, c) - std::log(sum)), weight += std::abs(at(labels, c));
+            const double unit = std::numeric_limits<T>::epsilon();
+            REQUIRE(std::abs(static_cast<double>(loss[static_cast<std::size_t>(r)]) - want) <= 16 * unit * (1 + weight * std::log(sum)));
+            for (std::int64_t c = 0; c < classes; ++c) REQUIRE(std::abs(at(backprop, c) - (std::exp(at(x, c)) / sum - at(labels, c))) <= 16 * unit);
+        }
+        by_row::cross_entropy(in_place.data(), labels.data(), loss.data(), in_place.data(), rows, classes);
+        REQUIRE(in_place == backprop);
+    }
+}
+
 TEST_CASE("a label outside the classes is reported and nothing is written") {
     const float x[] = {1, 2, 3, 4, 5, 6};
     float loss[] = {7, 7}, backprop[] = {7, 7, 7, 7, 7, 7};

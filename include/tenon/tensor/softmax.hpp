@@ -60,6 +60,27 @@ template <class T> T sum(const T* x, std::int64_t n) {
     return s;
 }
 
+/// Of x y and of x.
+template <class T> struct DotAndSum { T dot, sum; };
+template <class T> DotAndSum<T> dot_and_sum(const T* x, const T* y, std::int64_t n) {
+    using namespace Eigen::internal;
+    using Packet = typename packet_traits<T>::type;
+    constexpr std::int64_t width = packet_traits<T>::size;
+    DotAndSum<T> r{0, 0};
+    std::int64_t i = 0;
+    if (n >= 2 * width) {
+        Packet sum[2] = {ploadu<Packet>(x), ploadu<Packet>(x + width)}, dot[2] = {pmul(sum[0], ploadu<Packet>(y)), pmul(sum[1], ploadu<Packet>(y + width))};
+        for (i = 2 * width; i + 2 * width <= n; i += 2 * width)
+            for (std::int64_t k = 0; k < 2; ++k) {
+                const Packet p = ploadu<Packet>(x + i + k * width);
+                dot[k] = pmadd(p, ploadu<Packet>(y + i + k * width), dot[k]), sum[k] = padd(sum[k], p);
+            }
+        r = {predux(padd(dot[0], dot[1])), predux(padd(sum[0], sum[1]))};
+    }
+    for (; i < n; ++i) r.dot += x[i] * y[i], r.sum += x[i];
+    return r;
+}
+
 /// y = x less the greatest of its row. Where that is infinite, and where NaN is in the row, a NaN is in y, and exponentials carry it to the row's sum.
 template <class T> void shift(const T* x, T* y, std::int64_t rows, std::int64_t classes) {
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -68,10 +89,12 @@ template <class T> void shift(const T* x, T* y, std::int64_t rows, std::int64_t 
     }
 }
 
-/// step(first row, rows) for as many rows as fill a block, at least one.
+/// As many rows as fill a block, at least one.
+constexpr std::int64_t rows_of_block(std::int64_t classes) { return std::max<std::int64_t>(block / std::max<std::int64_t>(classes, 1), 1); }
+/// step(first row, rows) for each block.
 template <class Step> void for_each_block(std::int64_t rows, std::int64_t classes, Step step) {
     if (classes == 0) return;
-    const std::int64_t some = std::max<std::int64_t>(block / classes, 1);
+    const std::int64_t some = rows_of_block(classes);
     for (std::int64_t r = 0; r < rows; r += some) step(r, std::min(some, rows - r));
 }
 
@@ -124,12 +147,14 @@ template <class T> void log_softmax(const T* x, T* y, std::int64_t rows, std::in
 /// Source    TensorFlow op SoftmaxCrossEntropyWithLogits
 template <class T> void cross_entropy(const T* logits, const T* labels, T* loss, T* backprop, std::int64_t rows, std::int64_t classes) {
     if (classes == 0) std::fill_n(loss, rows, T(0));
-    detail::each_row(logits, backprop, rows, classes, [=](std::int64_t r, const T* shifted) {
-        T dot = 0;
-        for (std::int64_t c = 0; c < classes; ++c) dot += labels[r * classes + c] * shifted[c];
+    T weight[detail::block];  // the sums of the labels of a block's rows
+    const std::int64_t some = detail::rows_of_block(classes);
+    detail::each_row(logits, backprop, rows, classes, [=, &weight](std::int64_t r, const T* shifted) {
+        const auto [dot, sum] = detail::dot_and_sum(labels + r * classes, shifted, classes);
         loss[r] = -dot;
-    }, [=](std::int64_t r, T* row, T sum) {
-        loss[r] += detail::sum(labels + r * classes, classes) * std::log(sum);
+        weight[r % some] = sum;
+    }, [=, &weight](std::int64_t r, T* row, T sum) {
+        loss[r] += weight[r % some] * std::log(sum);
         for_each_lane(classes, [row, label = labels + r * classes, scale = T(1) / sum](std::int64_t c) { row[c] = row[c] * scale - label[c]; });
     });
 }
