@@ -3,10 +3,14 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace tenon {
+
+/// What names are looked up by.
+inline std::size_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
 
 /// Open addressing: slots in a power of two, at most half of them taken. Nothing is ever taken out.
 ///
@@ -21,13 +25,18 @@ class HashIndex {
     std::vector<Slot> slots_;
     std::size_t taken_ = 0;
 
-    template <class = void> static std::size_t hash_of(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
+    template <class = void> static std::size_t number_of(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
     /// Fibonacci hashing: addresses differ in their middle bits, products in their upper ones.
     template <class = void> std::size_t slot_of(std::size_t hash) const { return static_cast<std::size_t>(hash * std::uint64_t{0x9e3779b97f4a7c15} >> 32) & (slots_.size() - 1); }
     template <class = void> void put(const Slot& s) {
         std::size_t i = slot_of(s.hash);
         while (slots_[i].value != none) i = (i + 1) & (slots_.size() - 1);
         slots_[i] = s;
+    }
+    template <class = void> void grow(std::size_t slots) {
+        const auto old = std::move(slots_);
+        slots_ = std::vector<Slot>(slots, Slot{0, none});
+        for (const Slot& s : old) if (s.value != none) put(s);
     }
 
 public:
@@ -41,15 +50,16 @@ public:
         return none;
     }
     template <class = void> void add(std::size_t hash, int value) {
-        if (2 * (taken_ + 1) > slots_.size()) {
-            const auto old = std::move(slots_);
-            slots_ = std::vector<Slot>(old.empty() ? 16 : 2 * old.size(), Slot{0, none});
-            for (const Slot& s : old) if (s.value != none) put(s);
-        }
+        if (2 * (taken_ + 1) > slots_.size()) grow(slots_.empty() ? 16 : 2 * slots_.size());
         put({hash, value});
         ++taken_;
     }
-
+    /// Makes room for so many numbers.
+    template <class = void> void reserve(std::size_t n) {
+        std::size_t slots = 16;
+        while (slots < 2 * n) slots *= 2;
+        if (slots > slots_.size()) grow(slots);
+    }
     /// The number with this hash for which `same(number)` holds: `value`, unless there was one before.
     template <class Same> int keep(std::size_t hash, int value, Same same) {
         if (const int before = find(hash, same); before != none) return before;
@@ -57,18 +67,18 @@ public:
         return value;
     }
 
-    template <class = void> int find(const void* p) const { return find(hash_of(p), [](int) { return true; }); }
+    template <class = void> int find(const void* p) const { return find(number_of(p), [](int) { return true; }); }
     template <class = void> bool contains(const void* p) const { return find(p) != none; }
     /// The number kept for p: `value`, unless there was one before.
     template <class = void> int keep(const void* p, int value) {
         if (const int before = find(p); before != none) return before;
-        add(hash_of(p), value);
+        add(number_of(p), value);
         return value;
     }
     /// Whether p is new.
     template <class = void> bool insert(const void* p) {
         if (contains(p)) return false;
-        add(hash_of(p), 0);
+        add(number_of(p), 0);
         return true;
     }
 };

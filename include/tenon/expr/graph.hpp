@@ -72,13 +72,15 @@ public:
     /// Takes in everything that `roots` reach and that is not here yet. Variables that a program made bring "NAME/Assign",
     /// which gives them their initial value, and "init" runs these for all of them.
     template <class Lazy = void> void add(std::vector<Output> roots);
-    /// For importers, whose operations have their names; `operations` inputs first.
-    template <class = void> static Graph of_named(std::vector<std::shared_ptr<Operation>> operations, std::shared_ptr<const void> origin) {
+    /// For importers, whose operations have their names, and the hashes of these; `operations` inputs first.
+    template <class = void> static Graph of_named(std::vector<std::shared_ptr<Operation>> operations, std::span<const std::size_t> hashes, std::shared_ptr<const void> origin) {
         Graph g;
-        for (auto& o : operations) {
-            g.append(std::move(o));
-        }
-        g.parts_->origin = std::move(origin);
+        Parts& p = *g.parts_;
+        p.by_name.reserve(operations.size());
+        for (std::size_t i = 0; i < operations.size(); ++i) p.by_name.add(hashes[i], static_cast<int>(i));
+        p.next_number.assign(operations.size(), 1);
+        p.operations = std::move(operations);
+        p.origin = std::move(origin);
         return g;
     }
 
@@ -108,7 +110,6 @@ public:
     }
 
 private:
-    template <class = void> static std::size_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
     template <class = void> int find(std::string_view name) const {
         return parts_->by_name.find(hash_of(name), [&](int i) { return parts_->operations[static_cast<std::size_t>(i)]->name == name; });
     }

@@ -12,6 +12,7 @@ template <class = void> bool data_dims(std::span<const int> const_positions, std
     OpTable t;
     t.const_positions = const_positions;
     bool ranked = true;
+    data.reserve(in.size());
     for (std::size_t i = 0; i < in.size(); ++i)
         if (!is_const_input(t, i, in.size())) {
             data.push_back(in[i].dims);

@@ -114,7 +114,7 @@ struct AttrValue {
         }
     };
     Box<ListValue> list{};
-    std::optional<std::string> s{};
+    Box<std::string> s{};
     std::optional<std::int64_t> i{};
     std::optional<float> f{};
     std::optional<bool> b{};

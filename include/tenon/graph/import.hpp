@@ -6,11 +6,9 @@
 #pragma once
 #include "../expr/graph.hpp"
 #include "../expr/table.hpp"
+#include "attr_reading.hpp"
 #include "meta_graph_def.hpp"
 #include "op_index.hpp"
-#include "tensor_proto.hpp"
-
-#include <unordered_map>
 
 namespace tenon {
 
@@ -43,152 +41,155 @@ inline std::shared_ptr<Operation> carry(const proto::NodeDef& def, std::vector<O
     return o;
 }
 
-class AttrReading : public AttrVisitor {
-    const proto::NodeDef& def_;
-    const proto::AttrValue* find(const char* name) const { return def_.attr.find(name); }
-    template <class T, class M> void read(const char* name, M& v) const {
-        if (const auto* a = find(name)) v = static_cast<M>(proto::get<T>(*a));
-    }
-
-public:
-    explicit AttrReading(const proto::NodeDef& def) : def_(def) {}
-    void at(const char* name, bool& v) override { read<bool>(name, v); }
-    void at(const char* name, std::int64_t& v) override { read<std::int64_t>(name, v); }
-    void at(const char* name, float& v) override { read<float>(name, v); }
-    void at(const char* name, std::string& v) override { read<std::string>(name, v); }
-    void at(const char* name, DType& v) override { read<DType>(name, v); }
-    void at(const char* name, std::vector<DType>& v) override { read<std::vector<DType>>(name, v); }
-    void at(const char* name, std::vector<std::string>& v) override { read<std::vector<std::string>>(name, v); }
-    void at(const char* name, Dims& v, bool is_shape) override {
-        const auto* a = find(name);
-        if (!a) return;
-        if (is_shape) { v = proto::get<Dims>(*a); return; }
-        v = Dims();
-        for (const auto e : proto::get<std::vector<std::int64_t>>(*a)) v.push(e);
-    }
-    void at(const char* name, Ints& v) override {
-        const auto* a = find(name);
-        if (!a) return;
-        v = Ints();
-        for (const auto e : proto::get<std::vector<std::int64_t>>(*a)) v.push(e);
-    }
-    void at(const char* name, Tensor& v) override {
-        if (const auto* a = find(name)) v = proto::tensor_of(proto::get<proto::TensorProto>(*a));
-    }
-    void choice(const char* name, int& v, std::span<const std::string_view> list) override {
-        const auto* a = find(name);
-        if (!a) return;
-        const auto text = proto::get<std::string>(*a);
-        for (std::size_t i = 0; i < list.size(); ++i) if (list[i] == text) { v = static_cast<int>(i); return; }
-        throw ValueError("attribute " + std::string(name) + " is '" + text + "'");
-    }
-};
-
 class Importer {
+    struct Edge { int node, output; };  // output -1: a control edge
     std::shared_ptr<const Imported> file_;
     const proto::GraphDef& graph_;
     OpIndex ops_;
-    std::unordered_map<std::string_view, int> number_;
+    std::vector<std::size_t> hash_;  // of each node's name
+    HashIndex by_name_;
+    std::vector<Edge> edges_;               // of all nodes, one after the other
+    std::vector<std::size_t> first_edge_;   // of each node; one more at the end
+    std::vector<std::span<const OpTable* const>> kinds_;  // the tables of each op that occurs
+    std::vector<std::string_view> kind_names_;
+    HashIndex by_kind_;
     std::vector<std::shared_ptr<Operation>> made_, order_;
+    std::vector<std::size_t> hash_in_order_;
 
     static std::size_t z(int i) { return static_cast<std::size_t>(i); }
-    struct Edge { int node = -1, output = 0; bool control = false; };
 
 public:
     Importer(std::shared_ptr<const Imported> file, OpIndex ops) : file_(std::move(file)), graph_(*file_->meta.graph_def), ops_(ops) {}
 
     Graph run() {
         const auto n = graph_.node.size();
-        number_.reserve(n);
-        made_.resize(n);
-        for (std::size_t i = 0; i < n; ++i) {
-            const auto& def = graph_.node[i];
-            if (def.name.empty()) throw FormatError("[import] a node (" + def.op + ") has no name");
-            if (!number_.emplace(def.name, static_cast<int>(i)).second) throw FormatError("[import] two nodes are named '" + def.name + "'");
+        number_names();
+        first_edge_.reserve(n + 1);
+        for (const auto& def : graph_.node) {
+            first_edge_.push_back(edges_.size());
+            for (const auto& text : def.input) edges_.push_back(edge(text, def.name));
         }
-        for (int i = 0; i < static_cast<int>(n); ++i) make_from(i);
-        return Graph::of_named(std::move(order_), file_);
+        first_edge_.push_back(edges_.size());
+        made_.resize(n);
+        order_.reserve(n);
+        hash_in_order_.reserve(n);
+        make_all();
+        return Graph::of_named(std::move(order_), hash_in_order_, file_);
     }
 
 private:
+    /// Every name is hashed once, and looked up once for each edge from it.
+    void number_names() {
+        const auto n = graph_.node.size();
+        hash_.reserve(n);
+        by_name_.reserve(n);
+        std::size_t edges = 0;
+        for (const auto& def : graph_.node) {
+            if (def.name.empty()) throw FormatError("[import] a node (" + def.op + ") has no name");
+            const int i = static_cast<int>(hash_.size());
+            hash_.push_back(hash_of(def.name));
+            if (by_name_.keep(hash_.back(), i, [&](int k) { return graph_.node[z(k)].name == def.name; }) != i) throw FormatError("[import] two nodes are named '" + def.name + "'");
+            edges += def.input.size();
+        }
+        edges_.reserve(edges);
+    }
     Edge edge(std::string_view text, const std::string& of) const {
-        Edge e;
-        if (!text.empty() && text[0] == '^') e.control = true, text.remove_prefix(1);
-        const auto colon = e.control ? std::string_view::npos : text.rfind(':');
-        if (colon != std::string_view::npos) {
+        Edge e{HashIndex::none, 0};
+        auto name = text;
+        if (text.starts_with('^')) {
+            e.output = -1;
+            name.remove_prefix(1);
+        } else if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
             for (const char c : text.substr(colon + 1)) {
                 if (c < '0' || c > '9' || e.output > 100000) throw FormatError("[import] node '" + of + "' has an input '" + std::string(text) + "'");
                 e.output = 10 * e.output + (c - '0');
             }
-            text = text.substr(0, colon);
+            name = text.substr(0, colon);
         }
-        const auto at = number_.find(text);
-        if (at == number_.end()) throw NameError("[import] node '" + of + "' has an input '" + std::string(text) + "' that is not in the graph");
-        e.node = at->second;
+        e.node = by_name_.find(hash_of(name), [&](int k) { return graph_.node[z(k)].name == name; });
+        if (e.node == HashIndex::none) throw NameError("[import] node '" + of + "' has an input '" + std::string(name) + "' that is not in the graph");
         return e;
     }
     /// Inputs first. Iterative; an edge back to a node that is being made closes a loop and is left to the NodeDef.
-    void make_from(int start) {
+    void make_all() {
         struct Visit { int node; std::size_t edge; };
-        if (made_[z(start)] || state_[start]) return;
-        std::vector<Visit> stack{{start, 0}};
-        state_[start] = 1;
-        while (!stack.empty()) {
-            auto& [node, next] = stack.back();
-            const auto& def = graph_.node[z(node)];
-            if (next == def.input.size()) {
-                make(node);
-                state_[node] = 2;
-                stack.pop_back();
-                continue;
-            }
-            const Edge e = edge(def.input[next++], def.name);
-            if (!state_[e.node]) {
-                state_[e.node] = 1;
-                stack.push_back({e.node, 0});
+        std::vector<bool> begun(graph_.node.size());
+        std::vector<Visit> stack;
+        const auto begin = [&](int node) {
+            if (begun[z(node)]) return;
+            begun[z(node)] = true;
+            stack.push_back({node, first_edge_[z(node)]});
+        };
+        for (int start = 0; start < static_cast<int>(graph_.node.size()); ++start) {
+            for (begin(start); !stack.empty();) {
+                auto& [node, next] = stack.back();
+                if (next < first_edge_[z(node) + 1]) {
+                    begin(edges_[next++].node);
+                } else {
+                    make(node);
+                    stack.pop_back();
+                }
             }
         }
     }
-    std::unordered_map<int, int> state_;
 
     void make(int node) {
         const auto& def = graph_.node[z(node)];
-        std::vector<Output> inputs;
-        std::vector<std::shared_ptr<Operation>> controls;
         std::string reason;
-        for (const auto& text : def.input) {
-            const Edge e = edge(text, def.name);
-            const auto& from = made_[z(e.node)];
+        std::size_t controls = 0;
+        for (auto i = first_edge_[z(node)]; i < first_edge_[z(node) + 1]; ++i) {
+            const Edge e = edges_[i];
+            const auto* const from = made_[z(e.node)].get();
             if (!from) reason = "closes a loop";
-            else if (e.control) controls.push_back(from);
-            else {
-                auto& outputs = from->results;
-                if (z(e.output) >= outputs.size()) {
-                    if (from->table->supported) throw NameError("[import] node '" + def.name + "' reads output " + std::to_string(e.output) + " of " + describe(*from) + ", which has " + std::to_string(outputs.size()));
-                    outputs.resize(z(e.output) + 1);
-                }
-                inputs.push_back({from, e.output});
+            else if (e.output < 0) ++controls;
+            else if (z(e.output) >= from->results.size()) {
+                if (from->table->supported) throw NameError("[import] node '" + def.name + "' reads output " + std::to_string(e.output) + " of " + describe(*from) + ", which has " + std::to_string(from->results.size()));
+                made_[z(e.node)]->results.resize(z(e.output) + 1);
             }
         }
         std::shared_ptr<Operation> o;
         if (reason.empty()) {
             try {
-                o = operation(def, inputs);
+                o = operation(def, inputs_of(node));
             } catch (const Error& e) {
                 reason = e.what();
                 if (reason.starts_with(def.name + ": ")) reason.erase(0, def.name.size() + 2);
             }
         }
-        if (!o) o = carry(def, std::move(inputs), 1, reason);
-        o->name = def.name;
-        o->controls = std::move(controls);
+        if (!o) {
+            o = carry(def, inputs_of(node), 1, reason);
+            o->name = def.name;
+        }
+        if (controls) {
+            o->controls.reserve(controls);
+            for (auto i = first_edge_[z(node)]; i < first_edge_[z(node) + 1]; ++i)
+                if (const Edge e = edges_[i]; e.output < 0 && made_[z(e.node)]) o->controls.push_back(made_[z(e.node)]);
+        }
         o->origin = std::shared_ptr<const void>(file_, &def);
-        made_[z(node)] = o;
-        order_.push_back(std::move(o));
+        order_.push_back(o);
+        hash_in_order_.push_back(hash_[z(node)]);
+        made_[z(node)] = std::move(o);
+    }
+    std::vector<Output> inputs_of(int node) const {
+        std::vector<Output> inputs;
+        inputs.reserve(first_edge_[z(node) + 1] - first_edge_[z(node)]);
+        for (auto i = first_edge_[z(node)]; i < first_edge_[z(node) + 1]; ++i)
+            if (const Edge e = edges_[i]; e.output >= 0 && made_[z(e.node)]) inputs.emplace_back(made_[z(e.node)], e.output);
+        return inputs;
+    }
+    /// The tables of an op, looked for where it occurs first.
+    std::span<const OpTable* const> kind(std::string_view op) {
+        const int fresh = static_cast<int>(kinds_.size());
+        const int at = by_kind_.keep(hash_of(op), fresh, [&](int k) { return kind_names_[z(k)] == op; });
+        if (at == fresh) {
+            kinds_.push_back(tables_named(ops_, op));
+            kind_names_.push_back(op);
+        }
+        return kinds_[z(at)];
     }
     /// Null if no table fits.
-    std::shared_ptr<Operation> operation(const proto::NodeDef& def, const std::vector<Output>& inputs) const {
-        const auto tables = tables_named(ops_, def.op);
+    std::shared_ptr<Operation> operation(const proto::NodeDef& def, std::vector<Output> inputs) {
+        const auto tables = kind(def.op);
         if (tables.empty()) return nullptr;
         const OpTable* t = table_for(tables, def, inputs);
         if (!t) throw UnsupportedError("no kernel of " + def.op + " for its element type");
@@ -196,12 +197,12 @@ private:
         AttrReading reading(def);
         t->attributes(op.get(), reading);
         if (t->name == "Placeholder") old_placeholder(op.get(), *t, def);
-        const Output o = make_operation(*t, std::move(op), inputs, def.name);
+        Output o = make_operation(*t, std::move(op), std::move(inputs), def.name);
         if (t->is_state) {
             o.operation->state = std::make_shared<State>();
             if (o.dims().known()) o.operation->state->value = memory_for(t->dtype, o.dims());
         }
-        return o.operation;
+        return std::move(o.operation);
     }
     static Tensor memory_for(DType t, const Dims& d) {
         Tensor memory;

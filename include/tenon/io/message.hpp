@@ -88,12 +88,12 @@ struct Message {
     std::span<const Field> fields;  ///< by number
     Unknown* (*unknown)(const void* message);
 
-    /// The field `number`, or null. `hint` is where to look first, and becomes the place behind it: fields come in order.
-    const Field* find(std::uint32_t number, std::size_t& hint) const {
-        for (std::size_t tried = 0; tried < fields.size(); ++tried, ++hint) {
-            if (hint >= fields.size()) hint = 0;
-            if (static_cast<std::uint32_t>(fields[hint].number) == number) return &fields[hint];
-        }
+    /// The field `number`, or null. Numbers mostly have no gaps, so that the number itself says where the row is.
+    const Field* find(std::uint32_t number) const {
+        if (fields.empty()) return nullptr;
+        const auto guess = number - static_cast<std::uint32_t>(fields[0].number);
+        if (guess < fields.size() && static_cast<std::uint32_t>(fields[guess].number) == number) return &fields[guess];
+        for (const auto& f : fields) if (static_cast<std::uint32_t>(f.number) == number) return &f;
         return nullptr;
     }
     /// Clears the members that exclude `chosen`.

@@ -30,33 +30,41 @@ public:
     Decoder(std::string_view bytes, std::string_view file) : begin_(bytes.data()), file_(file) {}
 
     void document(std::string_view bytes, void* into, const Message& table) const {
-        if (read(bytes, into, table, nullptr, 1)) settle(into, table);
+        if (read(bytes, into, table, nullptr, 1, true)) settle(into, table);
     }
 
 private:
-    /// Answers whether there are maps to settle.
-    bool read(std::string_view bytes, void* into, const Message& table, const Path* up, int depth) const {
+    /// `fresh`: the message is new, no member has been set. Answers whether there are maps to settle.
+    bool read(std::string_view bytes, void* into, const Message& table, const Path* up, int depth, bool fresh) const {
         Path path{up, &table};
         const char *p = bytes.data(), *const end = p + bytes.size();
         if (depth > max_depth) fail(path, p, "messages are nested more than " + std::to_string(max_depth) + " deep");
         bool maps = false;
-        for (std::size_t hint = 0; p < end;) {
+        std::uint64_t seen = 0;  // a bit per row, of the first 64
+        const Field* chosen = nullptr;
+        while (p < end) {
             const char* const start = p;
             path.field = nullptr;
             const auto tag = varint(p, end, path);
             const auto number = tag >> 3, wire = tag & 7;
             if (number == 0 || number >> 29) fail(path, start, "a field cannot have the number " + std::to_string(number));
             if (wire != 0 && wire != 1 && wire != 2 && wire != 5) fail(path, start, "field " + std::to_string(number) + " has wire type " + std::to_string(wire));
-            const auto* const field = table.find(static_cast<std::uint32_t>(number), hint);
+            const auto* const field = table.find(static_cast<std::uint32_t>(number));
             if (!field) {
                 skip(p, end, wire, path);
                 if (auto* const unknown = table.unknown(into)) (*unknown ? **unknown : unknown->emplace()).append(start, p);
                 continue;
             }
             path.field = field;
+            const auto row = static_cast<std::size_t>(field - table.fields.data());
+            const auto bit = row < 64 ? std::uint64_t{1} << row : 0;
+            if (field->in_oneof && chosen != field) {
+                if (chosen || !fresh) table.choose(into, *field);
+                chosen = field;
+            }
             maps |= field->presence == Presence::map;
-            if (field->in_oneof) table.choose(into, *field);
-            maps |= value(p, end, *field, wire, field->member(into), path, depth);
+            maps |= value(p, end, {start, p}, *field, wire, field->member(into), path, depth, fresh && bit && !(seen & bit));
+            seen |= bit;
         }
         return maps;
     }
@@ -65,6 +73,9 @@ private:
     }
     std::uint64_t varint(const char*& p, const char* end, const Path& path) const {
         if (p < end && !(*p & 0x80)) return static_cast<unsigned char>(*p++);
+        return long_varint(p, end, path);
+    }
+    [[gnu::noinline]] std::uint64_t long_varint(const char*& p, const char* end, const Path& path) const {
         std::string_view rest(p, static_cast<std::size_t>(end - p));
         const auto v = get_varint(rest);
         if (!v) fail(path, p, rest.size() < 10 ? "a varint runs past the end" : "a varint exceeds 64 bits");
@@ -87,30 +98,51 @@ private:
         else if (wire == 2) delimited(p, end, path);
         else take(p, end, wire == 1 ? 8 : 4, path);
     }
-    bool value(const char*& p, const char* end, const Field& f, std::uint64_t wire, void* member, Path& path, int depth) const {
+    /// How many elements of a field stand one behind the other, the first at p behind its tag. Room is made for all of them at once.
+    static std::size_t run(const char* p, const char* end, std::string_view tag) {
+        for (std::size_t n = 1;; ++n) {
+            std::uint64_t length = 0;
+            for (int shift = 0;; shift += 7) {
+                if (p == end || shift > 63) return n;
+                length |= (static_cast<std::uint64_t>(*p) & 0x7f) << shift;
+                if (!(*p++ & 0x80)) break;
+            }
+            if (length > static_cast<std::uint64_t>(end - p)) return n;  // a mistake, told where it is read
+            p += length;
+            if (!std::string_view(p, static_cast<std::size_t>(end - p)).starts_with(tag)) return n;
+            p += tag.size();
+        }
+    }
+    bool value(const char*& p, const char* end, std::string_view tag, const Field& f, std::uint64_t wire, void* member, Path& path, int depth, bool fresh) const {
         const auto& access = *f.access;
         const bool many = f.presence >= Presence::repeated;
         if (wire != wire_type(f.kind) && !(wire == 2 && many && is_number(f.kind))) fail(path, p, "wire type " + std::to_string(wire) + " where " + std::to_string(wire_type(f.kind)) + " belongs");
-        if (f.kind == Kind::message) {
-            if (many) path.index = access.view(member).count;
-            const auto inner = delimited(p, end, path);
-            auto* const to = access.add(member, 1);
-            const bool maps = read(inner, to, f.message(), &path, depth + 1);
-            if (maps && many) settle(to, f.message());
-            return maps && !many;
-        } else if (!is_number(f.kind)) {
-            const auto text = delimited(p, end, path);
-            if (f.kind == Kind::string && !valid_utf8(text)) fail(path, text.data(), "the text is not UTF-8");
-            *static_cast<std::string*>(access.add(member, 1)) = text;
+        const auto one = [&] { return f.presence <= Presence::always ? member : access.add(member, 1); };
+        if (!is_number(f.kind)) {
+            if (!many) return element(p, end, f, one(), path, depth, fresh);
+            path.index = access.view(member).count;
+            auto n = run(p, end, tag);
+            for (auto* to = static_cast<std::byte*>(access.add(member, n));; to += access.stride, ++path.index, p += tag.size()) {
+                if (element(p, end, f, to, path, depth, true)) settle(to, f.message());
+                if (--n == 0) return false;
+            }
         } else if (wire == 2) {
             packed(delimited(p, end, path), f, member, path);
         } else if (wire == 0) {
             const auto v = varint(p, end, path);
-            store_integer(f.kind, access.add(member, 1), v);
+            store_integer(f.kind, one(), v);
         } else {
             const auto number = take(p, end, width(f.kind), path);
-            std::memcpy(access.add(member, 1), number.data(), number.size());
+            std::memcpy(one(), number.data(), number.size());
         }
+        return false;
+    }
+    /// A message, text or bytes.
+    bool element(const char*& p, const char* end, const Field& f, void* to, const Path& path, int depth, bool fresh) const {
+        const auto content = delimited(p, end, path);
+        if (f.kind == Kind::message) return read(content, to, f.message(), &path, depth + 1, fresh);
+        if (f.kind == Kind::string && !valid_utf8(content)) fail(path, content.data(), "the text is not UTF-8");
+        *static_cast<std::string*>(to) = content;
         return false;
     }
     void packed(std::string_view s, const Field& f, void* member, const Path& path) const {

@@ -1,0 +1,72 @@
+// What an import costs, and what contradictions in a graph are called. That graphs of TensorFlow come out right is tested in tests/checkpoint.
+#include <tenon/graph/import.hpp>
+#include <tenon/ops/ops.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace tenon;
+
+namespace {
+
+using Known = OpList<OpRow<Identity, Types<float>>>;
+
+proto::NodeDef node(std::string name, std::string op, std::vector<std::string> inputs) {
+    proto::NodeDef n{.name = std::move(name), .op = std::move(op), .input = std::move(inputs)};
+    n.attr["T"] = proto::attr_value(DType::float32);
+    return n;
+}
+Graph imported(std::vector<proto::NodeDef> nodes) {
+    proto::MetaGraphDef meta;
+    meta.graph_def.emplace().node = std::move(nodes);
+    return import_graph(std::move(meta), index_of<Known>());
+}
+
+}  // namespace
+
+TEST_CASE("an import costs as much per node whatever the size, and no stack: 200,000 nodes, each behind the next") {
+    const int n = 200'000;
+    const auto name = [](int i) { return "a/scope/that/all/names/have/in/common/x_" + std::to_string(i); };
+    std::vector<proto::NodeDef> nodes;
+    for (int i = n - 1; i > 0; --i) nodes.push_back(node(name(i), "Identity", {name(i - 1), "^" + name(i / 2)}));
+    nodes.push_back(node(name(0), "Unheard", {}));
+    const auto graph = imported(std::move(nodes));
+    REQUIRE(graph.operations().size() == static_cast<std::size_t>(n));
+    for (int i = 0; i < n; ++i) {
+        const auto& o = *graph.operations()[static_cast<std::size_t>(i)];
+        REQUIRE(o.name == name(i));
+        if (i == 0) continue;
+        REQUIRE(o.inputs.at(0).operation->name == name(i - 1));
+        REQUIRE(o.controls.at(0)->name == name(i / 2));
+    }
+    CHECK(graph.get_operation_by_name(name(n - 1))->table->supported);
+    CHECK_FALSE(graph.get_operation_by_name(name(0))->table->supported);
+}
+
+TEST_CASE("inputs and control edges stay in their order, and outputs of unknown ops are as many as are read") {
+    const auto graph = imported({node("y", "Unheard", {"b:2", "a", "b", "^c", "^a"}), node("a", "Identity", {"b"}), node("b", "Unheard", {}), node("c", "Unheard", {})});
+    const auto y = graph.get_operation_by_name("y");
+    REQUIRE(y->inputs.size() == 3);
+    CHECK(y->inputs[0] == graph.get_tensor_by_name("b:2"));
+    CHECK(y->inputs[1] == graph.get_tensor_by_name("a:0"));
+    CHECK(y->inputs[2] == graph.get_tensor_by_name("b:0"));
+    REQUIRE(y->controls.size() == 2);
+    CHECK(y->controls[0]->name == "c");
+    CHECK(y->controls[1]->name == "a");
+}
+
+TEST_CASE("a loop is carried through: the edge that closes it stays in the NodeDef") {
+    const auto graph = imported({node("merge", "Merge", {"start", "next"}), node("start", "Unheard", {}), node("next", "Identity", {"merge"})});
+    const auto next = graph.get_operation_by_name("next"), merge = graph.get_operation_by_name("merge");
+    CHECK(next->inputs.empty());
+    CHECK(next->table->reason == "closes a loop");
+    CHECK(node_def_of(*next)->input == std::vector<std::string>{"merge"});
+    CHECK(merge->inputs == std::vector<Output>{{graph.get_operation_by_name("start"), 0}, {next, 0}});
+}
+
+TEST_CASE("a graph that contradicts itself is refused in a sentence") {
+    CHECK_THROWS_WITH_AS(imported({node("a", "Identity", {"b"})}), "[import] node 'a' has an input 'b' that is not in the graph", NameError);
+    CHECK_THROWS_WITH_AS(imported({node("a", "Unheard", {}), node("a", "Unheard", {})}), "[import] two nodes are named 'a'", FormatError);
+    CHECK_THROWS_WITH_AS(imported({node("", "Unheard", {})}), "[import] a node (Unheard) has no name", FormatError);
+    CHECK_THROWS_WITH_AS(imported({node("a", "Unheard", {}), node("b", "Identity", {"a:x"})}), "[import] node 'b' has an input 'a:x'", FormatError);
+    CHECK_THROWS_WITH_AS(imported({node("a", "Unheard", {}), node("b", "Identity", {"a"}), node("c", "Identity", {"b:1"})}), "[import] node 'c' reads output 1 of 'b' (Identity), which has 1", NameError);
+}
