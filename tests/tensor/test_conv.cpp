@@ -143,7 +143,7 @@ TEST_CASE("rows of a tile pass over the taps where they see padding alone") {
         const auto axis = place(padding, draw.below(30), {draw.between(1, 6), draw.between(1, 3), 1, draw.below(6), draw.below(6)});
         const std::int64_t x = draw.below(20), height = draw.between(3, 14), channels = draw.between(8, 20);
         std::int64_t k[5] = {}, tap = 0;
-        conv::detail::count_by_padding(axis, x, height, channels, k);
+        conv::detail::count_by_padding(axis, x, height, channels, 0, axis.window.size * channels, k);
         for (std::int64_t part = 0; part < 5; ++part) {
             REQUIRE(k[part] % channels == 0);
             for (const auto end = tap + k[part] / channels; tap < end; ++tap) {
@@ -156,8 +156,11 @@ TEST_CASE("rows of a tile pass over the taps where they see padding alone") {
     }
     const auto same = place(Padding::same, 14, {.size = 5});
     std::int64_t k[5] = {};
-    conv::detail::count_by_padding(same, 0, 14, 32, k);
+    conv::detail::count_by_padding(same, 0, 14, 32, 0, 160, k);
     CHECK((k[0] == 32 && k[1] == 32 && k[2] == 32 && k[3] == 32 && k[4] == 32));
+    std::int64_t part[5] = {};
+    conv::detail::count_by_padding(same, 0, 14, 32, 40, 70, part);
+    CHECK((part[0] == 0 && part[1] == 24 && part[2] == 6 && part[3] == 0 && part[4] == 0));
 }
 
 TEST_CASE("narrow images fill half a tile, and large filters are packed piece by piece") {
@@ -174,7 +177,9 @@ TEST_CASE("narrow images fill half a tile, and large filters are packed piece by
         compare_with_loops<double>(draw, {1, axis(4, 1), axis(width, 1), 8, 20});
         compare_with_loops<float>(draw, {1, axis(9, 2), axis(2 * width, 2), 8, 17});
     }
-    compare_with_loops<float>(draw, {1, axis(4, 1), axis(7, 1), 700, 35});   // a row of the filter at a time
+    compare_with_loops<float>(draw, {1, axis(4, 1), axis(7, 1), 700, 35});  // less than a row of the filter at a time
+    compare_with_loops<float>(draw, {1, axis(4, 1), axis(7, 1), 35, 700});  // and of the filter turned around
+    compare_with_loops<double>(draw, {1, axis(3, 1), axis(14, 1), 470, 18});
     compare_with_loops<float>(draw, {1, place(Padding::explicit_, 3, {.size = 3, .before = 5, .after = 4}), axis(7, 1), 700, 3});  // positions on padding alone
 }
 

@@ -7,7 +7,7 @@
 
 namespace tenon::conv {
 
-/// Bytes of workspace, 64-byte aligned: a band of the image and the filter, or patches of at most 512 KiB or 48 positions and the product's packing.
+/// Bytes of workspace, 64-byte aligned: a band of the image and the filter or a piece of it, or patches of at most 512 KiB or 48 positions and the product's packing.
 template <class T> std::size_t forward_workspace_bytes(const Shape& s, Machine on = machine()) {
     const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
     if (s.output_size() == 0 || s.input_size() == 0) return 0;
@@ -38,7 +38,7 @@ template <class T> void forward(const Shape& s, const T* input, const T* filter,
     if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct(s, t))
         return detail::forward_direct(s, on, input, output, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns, std::int64_t k, std::int64_t count) {
             gemm::detail::pack(t, to, panel, gemm::Factor<T>{filter, s.filters}, false, j, columns, k, count, s.filters, s.patch());
-        });
+        }, [&](std::int64_t j, std::int64_t k, std::int64_t line) { return gemm::Ahead<T>{filter + k * s.filters + j + line * t.lanes, s.filters}; });
     const std::int64_t filters = s.group_filters();
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
         gemm::multiply(output + from * s.filters + g * filters, s.filters, detail::patches(s, input, g, from, count, workspace),
@@ -54,10 +54,13 @@ template <class T> void backprop_input(const Shape& s, const T* filter, const T*
     if (s.output_size() == 0 || s.input_size() == 0) { std::fill_n(input, s.input_size(), T(0)); return; }
     if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct_to_input(s, t))
         return detail::forward_direct(detail::turned(s), on, output, input, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns, std::int64_t k, std::int64_t count) {
-            const std::int64_t taps = s.h.window.size * s.w.window.size - k / s.filters;  // from the last one on
-            for (std::int64_t tap = taps; tap > taps - count / s.filters; --tap, to += s.filters * panel)
-                t.pack_transposed(to, panel, filter + ((tap - 1) * s.channels + j) * s.filters, s.filters, columns, s.filters);
-        });
+            const std::int64_t taps = s.h.window.size * s.w.window.size;  // from the last one on
+            for (std::int64_t end = k + count, some; k < end; k += some, to += some * panel) {
+                const std::int64_t tap = taps - 1 - k / s.filters, f = k % s.filters;
+                some = std::min(s.filters - f, end - k);
+                t.pack_transposed(to, panel, filter + (tap * s.channels + j) * s.filters + f, s.filters, columns, some);
+            }
+        }, [](std::int64_t, std::int64_t, std::int64_t) { return gemm::Ahead<T>{}; });
     const std::int64_t filters = s.group_filters();
     const bool direct = s.is_its_own_patches();
     if (!direct || s.output_size() == 0) std::fill_n(input, s.input_size(), T(0));

@@ -22,13 +22,14 @@ template <class T> constexpr std::int64_t covered(std::int64_t rows, const gemm:
 }
 /// Pays unless output rows leave tiles mostly empty; a 1x1 window is a plain product.
 template <class T> constexpr bool is_direct(const Shape& s, const gemm::Tiles<T>& t) {
-    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && 4 * s.w.output >= 3 * covered(s.w.output, t);
+    return !s.is_its_own_patches() && s.h.window.size * s.w.window.size > 1 && s.groups == 1 && s.w.window.dilation == 1 && 4 * s.w.output >= 3 * covered(s.w.output, t);
 }
-/// What `rows` output rows see, padding and all: about 256 KiB of the image.
+/// What `rows` output rows see, padding and all: the image if it has at most 512 KiB, else about 256 KiB of it.
 template <class T> struct Band {
     std::int64_t rows, height, width;
     constexpr explicit Band(const Shape& s) : width((s.w.output - 1) * s.w.window.stride + s.w.window.extent()) {
-        const std::int64_t row = width * s.channels * static_cast<std::int64_t>(sizeof(T)), fits = (std::int64_t{1} << 18) / std::max<std::int64_t>(row, 1);
+        const std::int64_t row = width * s.channels * static_cast<std::int64_t>(sizeof(T)), whole = ((s.h.output - 1) * s.h.window.stride + s.h.window.extent()) * row;
+        const std::int64_t fits = (whole <= std::int64_t{1} << 19 ? whole : std::int64_t{1} << 18) / std::max<std::int64_t>(row, 1);
         rows = std::clamp<std::int64_t>((fits - s.h.window.extent()) / s.h.window.stride + 1, 1, s.h.output);
         height = (rows - 1) * s.h.window.stride + s.h.window.extent();
     }
@@ -49,30 +50,33 @@ template <class T> struct Band {
         }
     }
 };
-/// k += how many elements of a filter row lie on padding at the first two of `height` positions from x on, at the first, at none, at the last, at the
-/// last two: in this order they follow one another. What lies on padding at more positions counts as at two, and zeros are multiplied there. So are
-/// they at all where channels are so few that another loop costs more.
-constexpr void count_by_padding(const Axis& w, std::int64_t x, std::int64_t height, std::int64_t channels, std::int64_t (&k)[5]) {
-    for (std::int64_t t = 0; t < w.window.size; ++t) {
+/// k += how many of elements [from, to) of a filter row lie on padding at the first two of `height` positions from x on, at the first, at none, at the
+/// last, at the last two: in this order they follow one another. What lies on padding at more positions counts as at two, and zeros are multiplied
+/// there. So are they at all where channels are so few that another loop costs more.
+constexpr void count_by_padding(const Axis& w, std::int64_t x, std::int64_t height, std::int64_t channels, std::int64_t from, std::int64_t to, std::int64_t (&k)[5]) {
+    for (std::int64_t t = from / std::max<std::int64_t>(channels, 1); t * channels < to; ++t) {
         const auto [first, last] = w.positions(t);
         const auto before = std::clamp<std::int64_t>(first - x, 0, 2), after = std::clamp<std::int64_t>(x + height - last, 0, 2);
-        k[channels < 8 ? 2 : before >= after ? 2 - before : 2 + after] += channels;
+        k[channels < 8 ? 2 : before >= after ? 2 - before : 2 + after] += std::min(to, (t + 1) * channels) - std::max(from, t * channels);
     }
 }
-/// How the filter is gone through: `rows` of it at a time, as many as leave the second-level cache room, one panel after the other. A piece is packed
-/// when its turn comes if all of the input is seen at once, else all of them before.
+/// How the filter is gone through, one panel after the other: `rows` of it at a time, as many as leave the second-level cache room, or `depth` elements
+/// of a row. A piece is packed when its turn comes if all of the input is seen at once, else all of them before.
 template <class T> struct Pieces {
-    std::int64_t rows;
-    bool one_by_one;
-    constexpr Pieces(const Shape& s, const Band<T>& band, int width)
-        : rows(std::clamp<std::int64_t>((std::int64_t{1} << 18) / static_cast<std::int64_t>(sizeof(T)) / std::max<std::int64_t>(s.w.window.size * s.channels * width, 1), 1, s.h.window.size)),
-          one_by_one(s.batch == 1 && band.rows == s.h.output) {}
-    constexpr std::int64_t size(const Shape& s, int width) const {
-        return one_by_one ? rows * s.w.window.size * s.channels * width : s.patch() * gemm::detail::round_up(s.filters, width);
+    std::int64_t rows, depth;
+    bool one_by_one, far;  ///< far: not in a cache, so that the next piece is asked for while one is multiplied
+
+    constexpr Pieces(const Shape& s, const Band<T>& band, int width) : rows(1), depth(s.w.window.size * s.channels), one_by_one(s.batch == 1 && band.rows == s.h.output) {
+        constexpr std::int64_t size = sizeof(T), most = 384;  // lines as far apart as the rows of a filter share few sets of the cache
+        far = one_by_one && s.filter_size() * size > gemm::detail::far_bytes;
+        if (far && depth > most) depth = gemm::detail::round_up((depth - 1) / ((depth + most - 1) / most) + 1, 4);
+        else rows = std::clamp<std::int64_t>((std::int64_t{1} << 18) / size / std::max<std::int64_t>(depth * width, 1), 1, s.h.window.size);
     }
+    constexpr std::int64_t size(const Shape& s, int width) const { return one_by_one ? rows * depth * width : s.patch() * gemm::detail::round_up(s.filters, width); }
 };
-/// pack(to, panel, j, columns, k, count) packs rows [k, k + count) and columns [j, j + columns) of the filter, `panel` wide.
-template <class T, class Pack> void forward_direct(const Shape& s, Machine on, const T* input, T* output, std::byte* workspace, Pack pack) {
+/// pack(to, panel, j, columns, k, count) packs rows [k, k + count) and columns [j, j + columns) of the filter, `panel` wide. ahead(j, k, line) is where
+/// the first of them lie, a line of memory each.
+template <class T, class Pack, class AheadOf> void forward_direct(const Shape& s, Machine on, const T* input, T* output, std::byte* workspace, Pack pack, AheadOf ahead) {
     const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
     const gemm::RunTiles<T>& runners = gemm::run_tiles_for<T>(on);
     const Band<T> band(s);
@@ -91,23 +95,29 @@ template <class T, class Pack> void forward_direct(const Shape& s, Machine on, c
         for (std::int64_t first = 0; first < s.h.output; first += band.rows) {
             band.copy(s, input + b * s.h.input * s.w.input * s.channels, first, seen, t.rows);
             each_panel([&](std::int64_t j, std::int64_t columns, std::int64_t panel) {
-                for (std::int64_t ky = 0; ky < s.h.window.size; ky += pieces.rows) {
-                    const std::int64_t end = std::min(ky + pieces.rows, s.h.window.size);
-                    const T* const piece = pieces.one_by_one ? packed : packed + j * s.patch() + ky * filter_row * panel;
-                    if (pieces.one_by_one) pack(packed, panel, j, columns, ky * filter_row, (end - ky) * filter_row);
+                for (std::int64_t ky = 0, k = 0, next_ky, next_k; ky < s.h.window.size; ky = next_ky, k = next_k) {
+                    const std::int64_t end = std::min(ky + pieces.rows, s.h.window.size), depth = std::min(pieces.depth, filter_row - k), piece_row = ky * filter_row + k;
+                    const bool is_row_done = k + depth == filter_row, is_first = piece_row == 0;
+                    next_k = is_row_done ? 0 : k + depth, next_ky = is_row_done ? end : ky;
+                    const bool is_last = next_ky == s.h.window.size;
+                    const T* const piece = pieces.one_by_one ? packed : packed + j * s.patch() + piece_row * panel;
+                    if (pieces.one_by_one) pack(packed, panel, j, columns, piece_row, (end - ky - 1) * filter_row + depth);
+                    std::int64_t tile = 0;
                     for (std::int64_t x = 0, height; x < s.w.output; x += height) {
                         const bool half = s.w.output - x <= t.rows / 2;
                         height = half ? t.rows / 2 : t.rows;
                         gemm::Runs<T> runs{nullptr, s.w.window.stride * s.channels, 0, s.h.window.dilation * row, {}};
-                        count_by_padding(s.w, x, height, s.channels, runs.k);
+                        count_by_padding(s.w, x, height, s.channels, k, k + depth, runs.k);
                         for (std::int64_t y = first; y < std::min(first + band.rows, s.h.output); ++y) {
                             const std::int64_t from = std::max(s.h.first(y), ky), to = std::min(s.h.last(y), end);
-                            if (from >= to && ky > 0) continue;
-                            runs.a = seen + ((y - first) * s.h.window.stride + from * s.h.window.dilation) * row + x * runs.row;
+                            if (from >= to && !is_first) continue;
+                            runs.a = seen + ((y - first) * s.h.window.stride + from * s.h.window.dilation) * row + x * runs.row + k;
                             runs.runs = to - from;
+                            runs.ahead = pieces.far && tile < 2 && (!is_last || j + width < s.filters) ? ahead(is_last ? j + width : j, is_last ? 0 : next_ky * filter_row + next_k, tile) : gemm::Ahead<T>{};
+                            ++tile;
                             runners.tile_of_runs[half][columns > t.lanes](runs, piece + (from - ky) * filter_row * panel, panel,
-                                                                    {output + ((b * s.h.output + y) * s.w.output + x) * s.filters + j, s.filters,
-                                                                     static_cast<int>(std::min(height, s.w.output - x)), static_cast<int>(columns), T(1), ky > 0});
+                                                                          {output + ((b * s.h.output + y) * s.w.output + x) * s.filters + j, s.filters,
+                                                                           static_cast<int>(std::min(height, s.w.output - x)), static_cast<int>(columns), T(1), !is_first});
                         }
                     }
                 }

@@ -33,6 +33,7 @@ template <class T> struct Columns {
 template <class T> struct Runs {
     const T* a;
     std::int64_t row, runs, run, k[5];
+    Ahead<T> ahead{};  ///< of one line
 };
 /// b holds one row after the other, at least as wide as the tile, for all of the k of all runs.
 template <class T> using Tile = void (*)(const Columns<T>& from, const T* b, std::int64_t b_step, const Into<T>& to);
