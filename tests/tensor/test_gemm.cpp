@@ -57,6 +57,23 @@ TEST_CASE_TEMPLATE("a product of any extents, transposes and strides is the sum 
     }
     compare_with_loops<T>(draw, 130, 300, 700);
     compare_with_loops<T>(draw, 3, 1000, 600);
+    for (int i = 0; i < 4; ++i) compare_with_loops<T>(draw, 33 + draw.below(20), 390, 360);  // b is large enough to be asked for ahead
+}
+
+TEST_CASE_TEMPLATE("a transposed matrix has the rows as columns", T, float, double) {
+    Draw draw(2);
+    for (int i = 0; i < 200; ++i) {
+        const std::int64_t m = draw.below(70), n = draw.below(70);
+        const auto a = draw.numbers<T>(m * n);
+        for (const Machine on : test::machines()) {
+            std::vector<T> to(static_cast<std::size_t>(m * n));
+            gemm::transpose(to.data(), a.data(), m, n, on);
+            bool same = true;
+            for (std::int64_t r = 0; r < m; ++r) for (std::int64_t c = 0; c < n; ++c) same &= to[std::size_t(c * m + r)] == a[std::size_t(r * n + c)];
+            INFO("[", m, ",", n, "], machine ", static_cast<int>(on));
+            CHECK(same);
+        }
+    }
 }
 
 TEST_CASE("a product over no terms is zero, and adding it changes nothing") {

@@ -61,6 +61,13 @@ struct Call {
 };
 using Kernel = void (*)(const Call&);
 
+/// What a plan makes of a product of matrices a b, whose result goes somewhere else than to all its readers: its kernel's `prepared`, or null.
+struct ProductUse {
+    enum Into { assign, add, descend } into = assign;  ///< out = a b; out += a b; out -= in[2] a b
+    std::int64_t first = 0;                            ///< the column of a b that comes first in out, which has some of them
+    bool turned = false;                               ///< in[1] is b as the product wants it, transposed before
+};
+
 /// Reads or writes an op's attributes, one after the other; `list` are the names of an enumeration's values.
 struct AttrVisitor {
     virtual ~AttrVisitor() = default;
@@ -106,8 +113,11 @@ struct OpTable {
     DType (*output_type)(const void* op, std::span<const Ref> in, int output) = nullptr;
     Tensor (*known)(const void* op, std::span<const Ref> in, int output) = nullptr;  ///< the output as far as extents tell it; else null
     Kernel forward = nullptr;
-    Kernel descend = nullptr;  ///< out -= in[2] forward(in[0], in[1]), without storing the result
-    bool descends = false;     ///< in[0] -= in[1] in[2]: what a plan makes of it and of what gives in[2] is one `descend`
+    bool (*is_turned)(const void* op) = nullptr;  ///< of a product whose kernel takes a ProductUse: whether it transposes in[1]
+    Kernel turn = nullptr;                        ///< of such a product: out is in[0], a matrix, transposed
+    bool descends = false;                        ///< in[0] -= in[1] in[2]
+    bool sums = false;                            ///< all its inputs are added
+    std::int64_t (*first_column)(const void* op, const Dims& in, const Dims& out) = nullptr;  ///< of what gives some columns of a matrix: the first; -1 if it does not
     std::size_t (*workspace)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
     std::shared_ptr<const void> (*prepare)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
     void (*seed)(const void* op, random::Philox&) = nullptr;  ///< the stream's start, for ops that draw

@@ -166,6 +166,8 @@ template <class O> consteval OpTable make_untyped_table() {
     t.stops_gradient = requires { O::stops_gradient; };
     t.initialises = requires { O::initialises; };
     t.descends = requires { O::descends; };
+    t.sums = requires { O::sums; };
+    if constexpr (requires(const O& o, const Dims& d) { o.first_column(d, d); }) t.first_column = [](const void* op, const Dims& in, const Dims& out) { return as<O>(op).first_column(in, out); };
     t.types = types_of<O>();
     t.writes = writes_of<O>();
     if constexpr (requires { O::view; }) t.view = O::view;
@@ -203,7 +205,10 @@ template <class O, class T> consteval OpTable make_kernel_table() {
     if constexpr (ElementwiseOp<O> || requires(const O& o, const Call& c) { o.template compute<T>(c); }) {
         using K = kernel_type<O, T>;
         t.forward = &forward<O, K>;
-        if constexpr (requires(const O& o, const Call& c) { o.template descend<K>(c); } && std::is_floating_point_v<K>) t.descend = [](const Call& c) { as<O>(c.op).template descend<K>(c); };
+        if constexpr (requires(const Call& c) { O::template turn<T>(c); }) {
+            t.turn = &O::template turn<T>;
+            t.is_turned = [](const void* op) { return as<O>(op).is_turned(); };
+        }
         if constexpr (HasWorkspace<O, K> || (is_small_float<K> && !keeps_type<O>)) t.workspace = &workspace<O, K>;
     }
     return t;

@@ -105,7 +105,7 @@ struct BroadcastArgs {
 /// Gradient  g to each
 struct AddN {
     static constexpr const char* name = "AddN";
-    static constexpr bool variadic = true;
+    static constexpr bool variadic = true, sums = true;
     static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::count, "N"}};
     static constexpr Inferred infer(std::span<const Dims> x) {
         if (x.empty()) return reject("[AddN] has nothing to add");

@@ -38,13 +38,18 @@ struct MatMul {
             std::fill_n(y.data, y.size(), T(0));
             gemm::add_small<U>(reinterpret_cast<U*>(y.data), reinterpret_cast<const U*>(a), transpose_a, reinterpret_cast<const U*>(b), transpose_b, y.dims[0], y.dims[1], k, U(1));
         } else {
-            gemm::multiply(y.data, a, transpose_a, b, transpose_b, y.dims[0], y.dims[1], k, c.workspace);
+            const ProductUse use = c.prepared ? *static_cast<const ProductUse*>(c.prepared) : ProductUse{};
+            const bool tb = transpose_b && !use.turned;
+            const auto b_stride = c.in[1]->dims[1];
+            const gemm::Factor<T> x{a, c.in[0]->dims[1], transpose_a}, z{b + use.first * (tb ? b_stride : 1), b_stride, tb};
+            if (use.into == ProductUse::assign) gemm::multiply(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, c.workspace);
+            else gemm::add(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
         }
     }
-    /// y -= rate a b, where the rate is the third input.
-    template <class T> void descend(const Call& c) const requires std::is_floating_point_v<T> {
-        const auto y = c.output<T>(0);
-        gemm::add(y.data, c.input<T>(0).data, transpose_a, c.input<T>(1).data, transpose_b, y.dims[0], y.dims[1], c.in[0]->dims[!transpose_a], -c.input<T>(2)[0], c.workspace);
+    constexpr bool is_turned() const { return transpose_b; }
+    template <class T> static void turn(const Call& c) requires std::is_floating_point_v<T> {
+        const auto x = c.input<T>(0);
+        gemm::transpose(c.output<T>(0).data, x.data, x.dims[0], x.dims[1]);
     }
     static auto gradient(auto self, auto g, auto, auto a, auto b) {
         const auto da = [](MatMul m) { return m.transpose_a ? MatMul{m.transpose_b, true} : MatMul{false, !m.transpose_b}; };

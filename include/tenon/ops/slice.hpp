@@ -40,6 +40,7 @@ struct Slice {
         return copy;
     }
     template <class T> void compute(const Call& c) const { static_cast<const StridedCopy*>(c.prepared)->run(c.input<T>(0).data, c.output<T>(0).data); }
+    constexpr std::int64_t first_column(const Dims& x, const Dims& y) const { return x.rank == 2 && y[0] == x[0] ? begin[1] : -1; }
     template <class T> static std::tuple<Node<T>> gradient(const RunTime<Slice>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x);
 };
 

@@ -1,12 +1,13 @@
 // A plan: how to compute some fetches for feeds of certain extents. Made once, run often; running it allocates
 // nothing, looks nothing up and takes no lock: a loop over (kernel, resolved memory).
 //
-// Making it is plain code over integers, in three stages, each a file and a class on top of the one before:
+// Making it is plain code over integers, in stages, each a file and a class on top of the one before:
 //
 //   plan_graph.hpp    number   walk back from fetches and targets; feeds cut the graph wherever they are
 //                     infer    extents, dtypes and known values, by the ops' own rules
 //                     choose   what has to be computed, values known; compiled groups where nobody wants what is between
 //   plan_order.hpp    arrange  inputs first, readers of a variable before its updates unless they wait for them
+//   plan_products.hpp join     products of matrices take over what is done with their results alone
 //   plan_builder.hpp  place    views and updates share memory, elementwise results take over what dies, the rest lives in
 //                              one arena
 #pragma once

@@ -1,15 +1,15 @@
 // The last stage of planning: where everything lies, and the kernels with their memory resolved.
 #pragma once
 #include "arena.hpp"
-#include "plan_order.hpp"
+#include "plan_products.hpp"
 
 namespace tenon {
 
-template <class Lazy = void> class PlanBuilder : PlanOrder<Lazy> {
-    using Base = PlanOrder<Lazy>;
-    using typename Base::Op, typename Base::Value, typename Base::Unit;
+template <class Lazy = void> class PlanBuilder : PlanProducts<Lazy> {
+    using Base = PlanProducts<Lazy>;
+    using typename Base::Op, typename Base::Value, typename Base::Unit, typename Base::Draft;
     using Base::none, Base::z, Base::fetches_, Base::feeds_, Base::ops_, Base::values_, Base::units_, Base::sequence_, Base::value_of, Base::external, Base::operand, Base::unbroadcast,
-        Base::uses_group, Base::is_view, Base::known_ref;
+        Base::uses_group, Base::is_view, Base::known_ref, Base::root, Base::in_arena;
 
     Plan& plan_;
     Streams& streams_;
@@ -19,20 +19,10 @@ public:
     void build() { emit(); }
 
 private:
-    struct Draft {
-        Kernel run = nullptr;
-        const Operation* of = nullptr;
-        const void* op = nullptr;
-        std::vector<int> in, out;              // values, or none with the extents in `absent`
-        std::vector<Ref> absent_in, absent_out;
-        bool may_overwrite = false;
-        std::shared_ptr<const void> prepared{};
-        std::size_t workspace = 0, workspace_at = 0;
-    };
     void emit() {
         std::vector<Draft> drafts;
         for (const int u : sequence_) draft(units_[z(u)], drafts);
-        descend(drafts);
+        this->join(drafts);
         lifetimes(drafts);
         take_over(drafts);
         place(drafts);
@@ -77,39 +67,6 @@ private:
             d.may_overwrite = o.table->elementwise && o.results[0].dtype == o.table->dtype;
         }
         drafts.push_back(std::move(d));
-    }
-    /// variable -= rate gradient, where the gradient is a product that nobody else reads: the product is added to the variable where it stands. It waits until
-    /// the update, so what it reads must be as it was: nothing that an update writes.
-    void descend(std::vector<Draft>& drafts) const {
-        std::vector<int> readers(values_.size()), maker(values_.size(), none);
-        for (int t = 0; t < static_cast<int>(drafts.size()); ++t) {
-            for (const int v : drafts[z(t)].in) if (v != none) ++readers[z(root(v))];
-            for (const int v : drafts[z(t)].out) if (v != none && root(v) == v) maker[z(v)] = t;
-        }
-        for (const Output& f : fetches_) if (!f.operation->results.empty()) ++readers[z(root(value_of(f)))];
-        for (Draft& d : drafts) {
-            if (!d.of->table->descends || d.op != d.of->op.get()) continue;
-            const int g = d.in[2];
-            if (root(g) != g || external(values_[z(g)]) || readers[z(g)] != 1 || maker[z(g)] == none) continue;
-            Draft& product = drafts[z(maker[z(g)])];
-            const auto stays = [&](int v) { return external(values_[z(root(v))]) || in_arena(root(v)); };
-            if (!product.of->table->descend || product.op != product.of->op.get() || !stays(product.in[0]) || !stays(product.in[1])) continue;
-            const int variable = d.in[0], rate = d.in[1];
-            d = std::exchange(product, {});
-            d.run = d.of->table->descend;
-            d.in.push_back(rate), d.absent_in.push_back({});
-            d.in.push_back(variable), d.absent_in.push_back({});
-            d.out = {variable};
-        }
-        std::erase_if(drafts, [](const Draft& d) { return !d.run; });
-    }
-    int root(int value) const {
-        while (values_[z(value)].root != value) value = values_[z(value)].root;
-        return value;
-    }
-    bool in_arena(int r) const {
-        const Value& v = values_[z(r)];
-        return !external(v) && !ops_[z(v.op)].o->table->is_state;
     }
     void lifetimes(const std::vector<Draft>& drafts) {
         for (int t = 0; t < static_cast<int>(drafts.size()); ++t)
@@ -178,6 +135,7 @@ private:
     }
     void complete_and_prepare(Draft& d, std::vector<const Ref*>& in, std::vector<const Ref*>& out) {
         const Operation& o = *d.of;
+        if (d.of_plan) return;
         if (d.op != o.op.get()) {  // a group: its readers need to know which operands are there
             std::vector<Ref> present;
             present.reserve(out.size());
@@ -192,6 +150,7 @@ private:
                 d.op = plan_.owned_.back().get();
             }
             if (o.table->prepare) d.prepared = o.table->prepare(d.op, in, out);
+            if (d.use) d.prepared = std::make_shared<ProductUse>(*d.use);
             if (o.table->workspace) d.workspace = o.table->workspace(d.op, in, out);
         }
         if (d.prepared) plan_.owned_.push_back(d.prepared);

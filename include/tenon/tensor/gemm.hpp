@@ -201,4 +201,11 @@ void multiply_batch(std::int64_t count, T* c, const T* a, std::int64_t a_next, b
     for (std::int64_t i = 0; i < count; ++i) multiply(c + i * m * n, a + i * a_next, ta, b + i * b_next, tb, m, n, k, workspace);
 }
 
+/// to = the transpose of a, [m,n] and dense.
+template <class T> void transpose(T* to, const T* a, std::int64_t m, std::int64_t n, Machine on = machine()) {
+    const Tiles<T>& t = tiles_for<T>(on);
+    if (m >= t.lanes) return t.pack_transposed(to, m, a, n, m, n);
+    for (std::int64_t i = 0; i < m; ++i) for (std::int64_t j = 0; j < n; ++j) to[j * m + i] = a[i * n + j];
+}
+
 }  // namespace tenon::gemm

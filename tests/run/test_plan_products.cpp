@@ -1,0 +1,163 @@
+// Products of matrices that a plan lets write elsewhere, against the same plan where every result is fetched and so has to be there.
+#include <tenon/grad/check_gradient.hpp>
+#include <tenon/ops/ops.hpp>
+#include <tenon/run/variable.hpp>
+#include <tenon/train/optimizers.hpp>
+
+#include <doctest/doctest.h>
+
+#include <set>
+
+using namespace tenon;
+
+namespace {
+
+/// Every output of an op of these names that `from` is computed from.
+std::vector<Output> all_before(const Output& from, const std::set<std::string_view>& names) {
+    std::vector<Output> found;
+    std::set<const Operation*> seen;
+    const auto visit = [&](const auto& self, const Output& o) -> void {
+        if (!seen.insert(o.operation.get()).second) return;
+        if (names.contains(o.operation->table->name)) found.push_back({o.operation, 0});
+        for (const Output& i : o.operation->inputs) self(self, i);
+    };
+    visit(visit, from);
+    return found;
+}
+void same(const Tensor& a, const Tensor& b) {
+    REQUIRE(a.dims() == b.dims());
+    for (std::int64_t i = 0; i < a.size(); ++i) REQUIRE(a.data<float>()[i] == doctest::Approx(b.data<float>()[i]).epsilon(1e-5).scale(1));
+}
+Tensor numbers(const Dims& d, unsigned seed) { return tenon::detail::random_upstream<float>(d, seed); }
+
+constexpr std::int64_t wide = 24, units = 20, batch = 6;
+/// A recurrent net of so many steps, whose steps share their weights.
+struct Recurrent {
+    Variable<float, Shape<wide + units, units>> w{"w", random_normal({.stddev = 0.3f, .seed = 1})};
+    Placeholder<float, Shape<dyn, wide>> x{"x"};
+    Node<float> h;
+    explicit Recurrent(int steps) {
+        h = make<float>(Tanh{}, {matmul(x, constant_tensor<float, Shape<wide, units>>(numbers({wide, units}, 3)))});
+        for (int t = 0; t < steps; ++t) {
+            const Output both = make<float>(ConcatV2{}, {Output(x), Output(h), make_const<std::int32_t>(Tensor::scalar(std::int32_t{1}))});
+            h = make<float>(Tanh{}, {Output(make<float>(MatMul{}, {both, Output(w)}))});
+        }
+    }
+};
+
+}  // namespace
+
+TEST_CASE("gradients of a recurrent net are the same whether products are stored or joined to what reads them") {
+    for (const int steps : {1, 2, 3, 7}) {
+        Recurrent net(steps);
+        const Output loss = make<float>(Mean{}, {Output(make<float>(Square{}, {Output(net.h)})), make_const<std::int32_t>(Tensor::of<std::int32_t>({2}, {0, 1}))});
+        const Output dw = gradients(Node<float>(loss), std::vector<Output>{Output(net.w)})[0];
+        std::vector<Output> everything = all_before(dw, {"MatMul", "Slice"});
+        everything.insert(everything.begin(), dw);
+        Session s;
+        const Feed feed{net.x, numbers({batch, wide}, 2)};
+        const auto alone = s.make_callable({dw}, {feed}), stored = s.make_callable(everything, {feed});
+        alone(), stored();
+        INFO(steps, " steps");
+        same(alone.plan().fetch(0), stored.plan().fetch(0));
+        alone();
+        same(alone.plan().fetch(0), stored.plan().fetch(0));
+        const int slices = steps - 1, sums = steps > 1;
+        CHECK(alone.plan().kernels() + static_cast<std::size_t>(slices + sums) == stored.plan().kernels());
+    }
+}
+
+TEST_CASE("of a product whose columns alone are read only these are computed; of rows, or for two readers, all") {
+    const Tensor a = numbers({7, 9}, 1), b = numbers({9, 40}, 2), b_turned = numbers({40, 9}, 3);
+    Placeholder<float, Shape<7, 9>> x{"x"};
+    Placeholder<float, Shape<9, 40>> y{"y"};
+    Placeholder<float, Shape<40, 9>> z{"z"};
+    Session s;
+    const std::vector<Feed> feeds{{x, a}, {y, b}, {z, b_turned}};
+    for (const bool turned : {false, true}) {
+        const auto product = [&] { return turned ? Output(make<float>(MatMul{false, true}, {Output(x), Output(z)})) : Output(make<float>(MatMul{}, {Output(x), Output(y)})); };
+        const Tensor whole = s.run_all({product()}, feeds)[0];
+        const auto cut = [](const Output& of, std::int32_t row, std::int32_t column, std::int32_t rows, std::int32_t columns) {
+            return Output(make<float>(Slice{}, {of, make_const<std::int32_t>(Tensor::of<std::int32_t>({2}, {row, column})), make_const<std::int32_t>(Tensor::of<std::int32_t>({2}, {rows, columns}))}));
+        };
+        const auto check = [&](const Tensor& part, std::int32_t row, std::int32_t column) {
+            for (std::int64_t i = 0; i < part.dims()[0]; ++i)
+                for (std::int64_t j = 0; j < part.dims()[1]; ++j) CHECK(part.data<float>()[i * part.dims()[1] + j] == doctest::Approx(whole.data<float>()[(i + row) * 40 + j + column]).epsilon(1e-5));
+        };
+        const auto kernels = [&](const std::vector<Output>& fetches) { return s.make_callable(fetches, feeds).plan().kernels(); };
+        const Output columns = cut(product(), 0, 5, 7, 30), rest = cut(product(), 0, 39, -1, -1), rows = cut(product(), 2, 0, 5, 40);
+        CHECK(kernels({columns}) == 1);
+        CHECK(kernels({rest}) == 1);
+        CHECK(kernels({rows}) == 2);
+        const auto parts = s.run_all({columns, rest, rows}, feeds);
+        check(parts[0], 0, 5), check(parts[1], 0, 39), check(parts[2], 2, 0);
+        const Output once = product();
+        const std::vector<Output> two{cut(once, 0, 0, 7, 10), cut(once, 0, 10, 7, 30)};
+        CHECK(kernels(two) == 3);
+        const auto both = s.run_all(two, feeds);
+        check(both[0], 0, 0), check(both[1], 0, 10);
+    }
+}
+
+TEST_CASE("products that are added, and nothing else, are added where the sum lies") {
+    Placeholder<float, Shape<18, 17>> x{"x"};
+    Placeholder<float, Shape<17, 33>> y{"y"};
+    const auto product = [&](float scale) { return Output(make<float>(MatMul{}, {Output(x), Output(y * Node<float>(make_const<float>(Tensor::scalar(scale))))})); };
+    const auto sum = [](const std::vector<Output>& of) { return Output(make<float>(AddN{}, of)); };
+    const Output one = product(1), two = product(2), three = product(3), other = make_const<float>(numbers({18, 33}, 3));
+    Session s;
+    const std::vector<Feed> feeds{{x, numbers({18, 17}, 1)}, {y, numbers({17, 33}, 2)}};
+    const auto values = s.run_all({one, two, three}, feeds);
+    const auto added = [&](const std::vector<Tensor>& of) {
+        Tensor total = of[0].clone();
+        for (std::size_t k = 1; k < of.size(); ++k) for (std::int64_t i = 0; i < total.size(); ++i) total.data<float>()[i] += of[k].data<float>()[i];
+        return total;
+    };
+    const auto run = [&](const Output& o, std::size_t kernels) {
+        const auto step = s.make_callable({o}, feeds);
+        CHECK(step.plan().kernels() == kernels);
+        step(), step();
+        return step.plan().fetch(0);
+    };
+    same(run(sum({three, one, two}), 6), added(values));                                      // of each the multiple and the product
+    same(run(sum({one, two, other}), 5), added({values[0], values[1], numbers({18, 33}, 3)}));  // the sum is a kernel
+    same(run(sum({two, two}), 3), added({values[1], values[1]}));
+    same(run(sum({sum({one, two}), three}), 7), added(values));
+}
+
+TEST_CASE("what many products transpose is transposed once, unless it changes between them") {
+    Placeholder<float, Shape<5, 30>> x{"x"};
+    Variable<float, Shape<40, 30>> w{"w", random_normal({.seed = 1})};
+    Session s;
+    const Feed feed{x, numbers({5, 30}, 1)};
+    std::vector<Output> products;
+    for (int i = 0; i < 4; ++i) products.push_back(make<float>(MatMul{false, true}, {Output(make<float>(Tanh{}, {Output(x)})), Output(w)}));
+    const auto step = s.make_callable(products, {feed});
+    CHECK(step.plan().kernels() == 9);
+    const auto few = s.make_callable({products[0], products[1]}, {feed});
+    CHECK(few.plan().kernels() == 4);
+    for (int again = 0; again < 2; ++again) {
+        step(), few();
+        for (std::size_t i = 0; i < 4; ++i) same(step.plan().fetch(i), few.plan().fetch(0));
+        w.assign(numbers({40, 30}, 5));
+    }
+    std::vector<Output> chain{products[0]};
+    const auto rate = make_const<float>(Tensor::scalar(1.0f));
+    for (int i = 0; i < 3; ++i) {  // each after an update of w that follows the one before it
+        const Output update = make<float>(ApplyGradientDescent{}, {variable_of(w), rate, make_const<float>(numbers({40, 30}, 9))});
+        update.operation->controls.push_back(chain.back().operation);
+        const Output read = make<float>(Identity{}, {variable_of(w)});
+        read.operation->controls.push_back(update.operation);
+        const Output product = make<float>(MatMul{false, true}, {Output(x), read});
+        chain.push_back(product);
+    }
+    const Tensor start = w.value().clone();
+    const auto together = s.run_all(chain, {feed});
+    w.assign(start);
+    Tensor now = start.clone();
+    for (std::size_t i = 1; i < chain.size(); ++i) {
+        for (std::int64_t k = 0; k < now.size(); ++k) now.data<float>()[k] -= numbers({40, 30}, 9).data<float>()[k];
+        w.assign(now);
+        same(together[i], s.run_all({make<float>(MatMul{false, true}, {Output(x), Output(w)})}, {feed})[0]);
+    }
+}
