@@ -48,7 +48,7 @@ template Saver::Saver(const std::vector<SavedAs>&, const SaverOptions&);
 template Saver::Saver(Graph, const std::vector<SavedAs>&, const SaverOptions&);
 template Saver Saver::of<void>(Graph, std::vector<SavedVariable>, const SaverOptions&);
 template std::string Saver::save<void>(Session&, const std::string&, const SaveOptions&);
-template RestoreReport Saver::restore<void>(Session&, const std::string&) const;
+template RestoreReport Saver::restore<void>(Session&, const std::string&, Restore) const;
 template RestoreReport Saver::compare<void>(const std::string&) const;
 template proto::MetaGraphDef Saver::meta_graph<void>() const;
 template std::vector<std::string> Saver::not_restored<void>() const;

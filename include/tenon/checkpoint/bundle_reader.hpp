@@ -3,8 +3,7 @@
 #include "../io/memory.hpp"
 #include "box.hpp"
 #include "bundle_v1.hpp"
-
-#include <mutex>
+#include "data_files.hpp"
 
 namespace tenon {
 
@@ -19,9 +18,13 @@ namespace tenon {
 ///     for (const auto& t : checkpoint.tensors()) std::cout << t.name << ' ' << name_of(t.dtype) << ' ' << to_string(t.shape) << '\n';
 ///     const Tensor w = checkpoint.read("w");
 ///
-/// Any number of threads may read from one.
+/// Any number of threads may read from one. Who reads many tensors in their order passes a Cursor of his own, which reads ahead.
 class BundleReader {
-    static constexpr std::size_t piece_bytes = 256u << 10;
+public:
+    using Cursor = detail::Cursor;
+
+private:
+    static constexpr std::size_t least_view = 64u << 10;  // below, a mapping costs more than a copy
 
     std::string prefix_;
     std::vector<StoredTensor> tensors_;
@@ -29,11 +32,7 @@ class BundleReader {
     std::uint32_t shards_ = 1;
     std::shared_ptr<const detail::V1Tables> v1_;  // set for version 1
 
-    struct Files {
-        std::mutex mutex;
-        std::map<std::uint32_t, std::shared_ptr<const File>> open;
-    };
-    std::unique_ptr<Files> files_ = std::make_unique<Files>();  // opened when first read from
+    std::unique_ptr<detail::DataFiles> files_;
 
 public:
     /// `defects` gets what would be thrown of an index that can be opened at all, and what can be read is.
@@ -46,6 +45,7 @@ public:
         tensors_ = detail::stored_tensors(index, defects);
         swapped_ = index.header.endianness != (std::endian::native == std::endian::little ? proto::Endianness::little : proto::Endianness::big);
         shards_ = static_cast<std::uint32_t>(index.header.num_shards);
+        files_ = std::make_unique<detail::DataFiles>(prefix_, shards_);
     }
 
     const std::string& prefix() const { return prefix_; }
@@ -67,61 +67,95 @@ public:
     Tensor read(const StoredTensor& t) const { return read(t, TensorSlice::whole(t.shape.size())); }
     /// A part of a tensor, whether or not it is stored in such parts.
     Tensor read(const StoredTensor& t, const TensorSlice& slice) const {
+        Cursor cursor;
+        return read(t, slice, cursor);
+    }
+    Tensor read(const StoredTensor& t, const TensorSlice& slice, Cursor& cursor) const {
         const auto wanted = slice.within(t.shape);
         const auto dims = dims_of(wanted.extents());
-        check(t, wanted);
+        check(t, wanted, cursor);
         Tensor result(t.dtype, dims);
-        if (t.dtype == DType::string) gather(t, wanted, result.data<std::string>());
+        if (t.dtype == DType::string) gather(t, wanted, result.data<std::string>(), cursor);
         else {
             advise_large_pages(result.raw(), result.bytes());
-            gather(t, wanted, result.raw());
+            gather(t, wanted, result.raw(), cursor);
         }
         return result;
     }
     /// All elements of a number type into memory of just their size, whatever the number of axes.
     void read_into(const StoredTensor& t, std::span<std::byte> memory) const {
-        const auto whole = TensorSlice::whole(t.shape.size()).within(t.shape);
-        check(t, whole);
+        Cursor cursor;
+        read_into(t, TensorSlice::whole(t.shape.size()), memory, cursor);
+    }
+    /// The same of a part. What an error leaves in `memory` is of no use.
+    void read_into(const StoredTensor& t, const TensorSlice& slice, std::span<std::byte> memory, Cursor& cursor) const {
+        const auto wanted = slice.within(t.shape);
+        check(t, wanted, cursor);
         if (t.dtype == DType::string) throw UnsupportedError(where(t) + ": strings are not read into bytes");
-        if (const auto bytes = static_cast<std::size_t>(t.size()) * file_bytes_of(t.dtype); bytes != memory.size())
+        if (const auto bytes = static_cast<std::size_t>(wanted.size()) * file_bytes_of(t.dtype); bytes != memory.size())
             throw ShapeError(sentence(where(t), ": ", bytes, " bytes do not go into ", memory.size()));
-        gather(t, whole, memory.data());
+        gather(t, wanted, memory.data(), cursor);
+    }
+    /// Looks straight into the file where that can be done: from 64 KiB on, if the tensor is stored whole, in this machine's byte order and at a multiple of its
+    /// elements' width (BundleOptions::alignment). Other tensors, strings and bools are read. Either way the checksum has been compared.
+    ///
+    /// Values    of the caller's own: who writes to them writes to a copy of the page, and no other view sees it. The file may be replaced or removed, as saves
+    ///           do; but if somebody shortens it or writes into it while there are views, their elements change, or are SIGBUS: nothing can be promised then
+    /// Cost      one pass over the bytes; memory of the system's file cache only, until they are written to
+    Tensor view(const StoredTensor& t) const {
+        Cursor cursor;
+        return view(t, cursor);
+    }
+    Tensor view(const StoredTensor& t, Cursor& cursor) const {
+        const auto whole = TensorSlice::whole(t.shape.size());
+        if (v1_ || t.sliced || !readable(t.dtype) || t.dtype == DType::string || t.dtype == DType::boolean) return read(t, whole, cursor);
+        const auto& part = t.parts[0];
+        const auto width = file_bytes_of(t.dtype);
+        if (part.bytes < least_view || part.offset % width || (swapped_ && width > 1)) return read(t, whole, cursor);
+        const auto dims = dims_of(t.shape);
+        check(t, whole.within(t.shape), cursor);
+        const auto& data = cursor.open(*files_, part.file);
+        const auto mapping = std::make_shared<Mapping>(data.file, part.offset, static_cast<std::size_t>(part.bytes));
+        if (const auto crc = detail::Cursor::checksum(*mapping); !crc) return read(t, whole, cursor);
+        else compare(t, part, *crc, data);
+        auto* const first = mapping->data();
+        return {t.dtype, dims, first, mapping};
+    }
+    /// Reads what `slice` needs only to compare its checksums.
+    ///
+    /// Errors    those of read
+    void verify(const StoredTensor& t, const TensorSlice& slice, Cursor& cursor) const {
+        const auto wanted = slice.within(t.shape);
+        check(t, wanted, cursor);
+        for (const auto& part : t.parts)
+            if (!t.sliced || intersection(part.slice, wanted).size() > 0) skim(t, part, cursor);
     }
     /// Reads all parts of a tensor only to compare their checksums, and adds what is wrong to `defects`. Variants are only looked for.
     void verify(const StoredTensor& t, std::vector<std::string>& defects) const {
         const auto before = defects.size();
+        Cursor cursor;
         for (const auto& part : t.parts)
             detail::attempt(&defects, [&] {
-                bound(t, part);
-                if (!readable(t.dtype)) return;
-                if (t.dtype == DType::string) load(t, part, std::vector<std::string>(elements(part)).data());
-                else if (v1_) load(t, part, Buffer(elements(part) * file_bytes_of(t.dtype)).data());
-                else pass(t, part, nullptr);
+                bound(t, part, cursor);
+                if (readable(t.dtype)) skim(t, part, cursor);
             });
-        if (t.dtype != DType::variant && defects.size() == before) detail::attempt(&defects, [&] { check(t, TensorSlice::whole(t.shape.size()).within(t.shape)); });
+        if (t.dtype != DType::variant && defects.size() == before) detail::attempt(&defects, [&] { check(t, TensorSlice::whole(t.shape.size()).within(t.shape), cursor); });
     }
 
 private:
     std::string where(const StoredTensor& t) const { return prefix_ + ": " + t.name; }
     static bool readable(DType t) { return t == DType::string || (detail::is_dtype(t) && file_bytes_of(t) > 0); }
     static std::size_t elements(const StoredPart& p) { return static_cast<std::size_t>(p.slice.size()); }
-    std::shared_ptr<const File> file(std::uint32_t shard) const {
-        const std::lock_guard lock(files_->mutex);
-        auto& f = files_->open[shard];
-        if (!f) f = std::make_shared<const File>(File::open(data_name(prefix_, shard, shards_)));
-        return f;
-    }
 
     /// Refuses a part that its file cannot hold, before memory is taken for it.
-    void bound(const StoredTensor& t, const StoredPart& part) const {
+    void bound(const StoredTensor& t, const StoredPart& part, Cursor& cursor) const {
         if (v1_) return v1_->bound(t, part);
-        const auto data = file(part.file);
-        const auto size = data->size();
+        const auto& [data, size] = cursor.open(*files_, part.file);
         if (part.offset > size || part.bytes > size - part.offset)
-            throw CorruptError(sentence(data->path(), ": ", t.name, " has ", part.bytes, " bytes at ", part.offset, ", the file ends at ", size));
+            throw CorruptError(sentence(data.path(), ": ", t.name, " has ", part.bytes, " bytes at ", part.offset, ", the file ends at ", size));
     }
     /// Refuses what cannot be read: the dtype, parts that overlap or leave gaps in `wanted`, parts beyond their files.
-    void check(const StoredTensor& t, const TensorSlice& wanted) const {
+    void check(const StoredTensor& t, const TensorSlice& wanted, Cursor& cursor) const {
         if (!readable(t.dtype))
             throw UnsupportedError(sentence(where(t), ": elements of type ", detail::is_dtype(t.dtype) ? std::string(name_of(t.dtype)) : std::to_string(static_cast<int>(t.dtype)), " cannot be read"));
         std::int64_t found = 0;
@@ -133,8 +167,8 @@ private:
                     throw CorruptError(sentence(where(t), ": Overlapping slices: existing slice = ", before, ", new slice = ", part.slice));
             const auto common = intersection(part.slice, wanted).size();
             if (common == 0 && t.sliced) continue;
-            bound(t, part);
-            if (t.sliced && !v1_ && (bytes[part.file] += part.bytes) > file(part.file)->size()) throw CorruptError(where(t) + ": its parts have more bytes than their file");
+            bound(t, part, cursor);
+            if (t.sliced && !v1_ && (bytes[part.file] += part.bytes) > cursor.open(*files_, part.file).size) throw CorruptError(where(t) + ": its parts have more bytes than their file");
             found += common;
         }
         if (found != wanted.size())
@@ -142,50 +176,50 @@ private:
                                         " are stored"));
     }
 
-    /// Reads the part, to memory of its size if there is any, and compares its checksum piece by piece, while it is in cache.
-    void pass(const StoredTensor& t, const StoredPart& part, std::byte* into) const {
-        const auto data = file(part.file);
-        const Buffer piece(into ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(part.bytes, piece_bytes)));
-        std::uint32_t crc = 0;
-        for (std::uint64_t at = 0; at < part.bytes; at += piece_bytes) {
-            const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(part.bytes - at, piece_bytes));
-            auto* const to = into ? into + at : piece.data();
-            data->read_at(part.offset + at, to, n);
-            crc = extend_crc32c(crc, to, n);
-        }
-        if (crc != part.crc) throw detail::checksum_mismatch(data->path() + ": " + t.name + " (" + std::to_string(part.bytes) + " bytes)", part.crc, crc);
+    void compare(const StoredTensor& t, const StoredPart& part, std::uint32_t crc, const detail::DataFile& data) const {
+        if (crc != part.crc) throw detail::checksum_mismatch(data.file.path() + ": " + t.name + " (" + std::to_string(part.bytes) + " bytes)", part.crc, crc);
     }
-    void load(const StoredTensor& t, const StoredPart& part, std::byte* to) const {
+    /// Reads the part, to memory of its size if there is any, and compares its checksum.
+    void pass(const StoredTensor& t, const StoredPart& part, std::byte* into, Cursor& cursor) const {
+        const auto& data = cursor.open(*files_, part.file);
+        compare(t, part, cursor.pass(part.offset, part.bytes, into), data);
+    }
+    /// The same for a part whose elements nobody wants.
+    void skim(const StoredTensor& t, const StoredPart& part, Cursor& cursor) const {
+        if (t.dtype == DType::string) load(t, part, std::vector<std::string>(elements(part)).data(), cursor);
+        else if (v1_) load(t, part, Buffer(elements(part) * file_bytes_of(t.dtype)).data(), cursor);
+        else pass(t, part, nullptr, cursor);
+    }
+    void load(const StoredTensor& t, const StoredPart& part, std::byte* to, Cursor& cursor) const {
         if (v1_) v1_->numbers(t, part, to);
-        else pass(t, part, to);
+        else pass(t, part, to, cursor);
         const std::span<std::byte> bytes(to, elements(part) * file_bytes_of(t.dtype));
         if (swapped_) detail::swap_elements(t.dtype, bytes);
         if (t.dtype == DType::boolean)
             for (auto& b : bytes) b = static_cast<std::byte>(b != std::byte{0});
     }
-    void load(const StoredTensor& t, const StoredPart& part, std::string* to) const {
+    void load(const StoredTensor& t, const StoredPart& part, std::string* to, Cursor& cursor) const {
         if (v1_) return v1_->strings(t, part, to);
-        const auto data = file(part.file);
-        std::string bytes(part.bytes, '\0');
-        data->read_at(part.offset, bytes.data(), bytes.size());
-        detail::decode_strings(bytes, elements(part), part.crc, swapped_, data->path() + ": " + t.name, [&](std::size_t i, std::string_view s) { to[i] = s; });
+        const auto& data = cursor.open(*files_, part.file);
+        const auto bytes = cursor.bytes(part.offset, static_cast<std::size_t>(part.bytes));
+        detail::decode_strings(bytes, elements(part), part.crc, swapped_, data.file.path() + ": " + t.name, [&](std::size_t i, std::string_view s) { to[i] = s; });
     }
     /// Loads the parts that `wanted` needs: in place if they stand in one run, else through memory of their own.
-    template <class Element> void gather(const StoredTensor& t, const TensorSlice& wanted, Element* to) const {
+    template <class Element> void gather(const StoredTensor& t, const TensorSlice& wanted, Element* to, Cursor& cursor) const {
         constexpr bool strings = std::is_same_v<Element, std::string>;
         const std::size_t width = strings ? 1 : file_bytes_of(t.dtype);
         for (const auto& part : t.parts) {
             const auto common = intersection(part.slice, wanted);
             if (common.size() == 0) {
-                if (!t.sliced) load(t, part, to);  // empty, but it has a checksum
+                if (!t.sliced) load(t, part, to, cursor);  // empty, but it has a checksum
                 continue;
             }
             if (common == part.slice && detail::run_axis(wanted, common) == 0) {
-                load(t, part, to + detail::offset_in(wanted, common) * width);
+                load(t, part, to + detail::offset_in(wanted, common) * width, cursor);
                 continue;
             }
             std::conditional_t<strings, std::vector<std::string>, Buffer> whole(elements(part) * width);
-            load(t, part, whole.data());
+            load(t, part, whole.data(), cursor);
             detail::each_run(common, part.slice, wanted,
                              [&](std::size_t from, std::size_t at, std::size_t n) { std::copy_n(whole.data() + from * width, n * width, to + at * width); });
         }

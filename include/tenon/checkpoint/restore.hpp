@@ -1,11 +1,14 @@
 // A restore is a plan: compared with the checkpoint as a whole first, then read and checksummed as a whole, and only then do variables change.
+//
+//   up to 8 MiB   what was read is kept aside, and then copied
+//   more          is read twice, first for its checksums only, so that it needs no memory beside the variables'. If the file changes in between, so that the second
+//                 reading fails, the variables have no value
+//   views         come beside the variables, which then look at them
 #pragma once
 #include "../expr/graph.hpp"
 #include "bundle_reader.hpp"
 #include "checkpoint_files.hpp"
 #include "saver_nodes.hpp"
-
-#include <unordered_set>
 
 namespace tenon {
 
@@ -47,60 +50,117 @@ struct RestoreStep {
 template <class = void> RestoreReport plan_restore(const BundleReader& checkpoint, const std::vector<SavedVariable>& variables, std::vector<RestoreStep>& steps) {
     RestoreReport report;
     report.prefix = checkpoint.prefix();
-    std::unordered_set<std::string_view> asked;
+    const auto tensors = checkpoint.tensors();
+    std::vector<bool> asked(tensors.size());
     for (const auto& v : variables) {
         const auto& o = *v.variable.operation;
-        const auto who = v.key == o.name ? v.key : v.key + " (for the variable " + o.name + ")";
-        asked.insert(v.key);
+        const auto who = [&] { return v.key == o.name ? v.key : v.key + " (for the variable " + o.name + ")"; };
         const auto* const t = checkpoint.find(v.key);
         if (!t) {
-            report.missing.push_back(who + " is not in the checkpoint" + (report.missing.size() < 20 ? nearest_keys(checkpoint.tensors(), v.key) : ""));
+            report.missing.push_back(who() + " is not in the checkpoint" + (report.missing.size() < 20 ? nearest_keys(tensors, v.key) : ""));
             continue;
         }
+        asked[static_cast<std::size_t>(t - tensors.data())] = true;
         const auto dims = o.state->value ? o.state->value.dims() : o.results[0].dims;
         const auto dtype = o.table->dtype;
         bool fits = true;
         if (t->dtype != dtype) {
             fits = false;
-            report.mistyped.push_back(sentence(who, " is ", t->dtype, " in the checkpoint, ", dtype, " in the graph"));
+            report.mistyped.push_back(sentence(who(), " is ", t->dtype, " in the checkpoint, ", dtype, " in the graph"));
         }
         RestoreStep step{t, TensorSlice::whole(t->shape.size()), o.state.get(), {}};
-        Extents shape = t->shape;
         try {
-            if (const auto part = ShapeAndSlice::parse(v.slice)) {
-                if (part->shape != t->shape) throw ShapeError(sentence(t->shape, " in the checkpoint, ", part->shape, " in the graph, of which ", part->slice, " is wanted"));
-                step.slice = part->slice;
-                shape = part->slice.within(part->shape).extents();
-            }
+            const auto part = ShapeAndSlice::parse(v.slice);
+            if (part && part->shape != t->shape) throw ShapeError(sentence(t->shape, " in the checkpoint, ", part->shape, " in the graph, of which ", part->slice, " is wanted"));
+            if (part) step.slice = part->slice;
+            const auto shape = part ? part->slice.within(part->shape).extents() : t->shape;
             if (shape.size() > std::size_t{max_rank} || !compatible(dims_of(shape), dims)) throw ShapeError(sentence(shape, " in the checkpoint, ", dims, " in the graph"));
             step.dims = dims_of(shape);
         } catch (const Error& e) {  // of the shape, or of the words for the slice
             fits = false;
-            report.misshaped.push_back(who + " is " + e.what());
+            report.misshaped.push_back(who() + " is " + e.what());
         }
         if (!fits) continue;
         report.restored.push_back(o.name);
         steps.push_back(std::move(step));
     }
-    for (const auto& t : checkpoint.tensors()) if (!asked.contains(t.name)) report.unused.push_back(t.name);
+    for (std::size_t i = 0; i < tensors.size(); ++i) if (!asked[i]) report.unused.push_back(tensors[i].name);
     return report;
 }
 
+/// Restores into memory that variables have: numbers.
+class RestoreInPlace {
+    static constexpr std::size_t most_aside = 8u << 20;
+
+    const BundleReader& checkpoint_;
+    BundleReader::Cursor& cursor_;
+    std::vector<RestoreStep> steps_;
+    Buffer aside_;
+    bool twice_ = false;
+
+    static std::span<std::byte> memory(const RestoreStep& s) { return {s.to->value.raw(), s.to->value.bytes()}; }
+
+public:
+    /// Reads everything, to be kept or to be compared.
+    template <class = void> RestoreInPlace(const BundleReader& checkpoint, BundleReader::Cursor& cursor, std::vector<RestoreStep> steps) : checkpoint_(checkpoint), cursor_(cursor), steps_(std::move(steps)) {
+        std::size_t bytes = 0;
+        for (const auto& s : steps_) bytes += s.to->value.bytes();
+        twice_ = bytes > most_aside;
+        if (!twice_) aside_ = Buffer(bytes);
+        auto* to = aside_.data();
+        for (const auto& s : steps_) {
+            if (twice_) {
+                checkpoint_.verify(*s.from, s.slice, cursor_);
+                continue;
+            }
+            const auto n = s.to->value.bytes();
+            checkpoint_.read_into(*s.from, s.slice, {to, n}, cursor_);
+            to += n;
+        }
+    }
+    /// Cannot fail but by a file that is no longer what it was.
+    template <class = void> void apply() const {
+        const auto* from = aside_.data();
+        try {
+            for (const auto& s : steps_) {
+                const auto to = memory(s);
+                if (twice_) {
+                    if (!s.to->initialized) advise_large_pages(to.data(), to.size());
+                    checkpoint_.read_into(*s.from, s.slice, to, cursor_);
+                    continue;
+                }
+                if (!to.empty()) std::memcpy(to.data(), from, to.size());
+                from += to.size();
+            }
+        } catch (...) {
+            for (const auto& s : steps_) s.to->initialized = false;
+            throw;
+        }
+    }
+};
+
 /// Errors    RestoreError with the whole report; those of files. Nothing has changed then.
-template <class = void> RestoreReport restore_variables(const std::string& prefix, const std::vector<SavedVariable>& variables) {
+template <class = void> RestoreReport restore_variables(const std::string& prefix, const std::vector<SavedVariable>& variables, Restore how = Restore::copy) {
     if (!checkpoint_exists(prefix)) throw MissingFileError(prefix + ": there is no such checkpoint");
     const BundleReader checkpoint(prefix);
     std::vector<RestoreStep> steps;
     auto report = plan_restore(checkpoint, variables, steps);
     if (!report.fits()) throw RestoreError(report.text());
+    const auto place = [](const RestoreStep& s) { return s.from->parts.empty() ? std::pair(0u, std::uint64_t{0}) : std::pair(s.from->parts[0].file, s.from->parts[0].offset); };
+    std::stable_sort(steps.begin(), steps.end(), [&](const RestoreStep& a, const RestoreStep& b) { return place(a) < place(b); });
+
+    BundleReader::Cursor cursor;
+    const auto fresh = std::stable_partition(steps.begin(), steps.end(), [&](const RestoreStep& s) { return how == Restore::copy && s.to->value && s.from->dtype != DType::string; });
     std::vector<Tensor> values;
-    for (const auto& s : steps) values.push_back(checkpoint.read(*s.from, s.slice));
-    for (std::size_t i = 0; i < steps.size(); ++i) {  // nothing here can fail
-        auto& to = *steps[i].to;
-        if (to.value) to.value.assign(values[i]);  // in place: plans know the address
-        else to.value = std::move(values[i]);
-        values[i] = {};
-        to.initialized = true;
+    for (auto s = fresh; s != steps.end(); ++s)
+        values.push_back(how == Restore::view && s->slice.whole() ? checkpoint.view(*s->from, cursor) : checkpoint.read(*s->from, s->slice, cursor));
+    RestoreInPlace(checkpoint, cursor, {steps.begin(), fresh}).apply();
+    for (auto& s : steps) s.to->initialized = true;  // from here on nothing can fail
+    for (auto s = fresh; s != steps.end(); ++s) {
+        Tensor& value = values[static_cast<std::size_t>(s - fresh)];
+        Tensor& old = s->to->value;
+        if (old && value.dtype() == DType::string) std::swap_ranges(value.data<std::string>(), value.data<std::string>() + value.size(), old.data<std::string>());
+        else old = std::move(value);
     }
     return report;
 }

@@ -76,10 +76,13 @@ struct RestoreV2 {
     template <class T> void compute(const Call& c) const {
         const BundleReader checkpoint(detail::strings_of(*c.in[0])[0]);
         const std::array in{*c.in[0], *c.in[1], *c.in[2]};
+        BundleReader::Cursor cursor;
         visit(checkpoint, in, [&](std::size_t i, const StoredTensor& t, const TensorSlice& slice) {
             const Ref& out = *c.out[i];
             if (dims_of(slice.extents()) != out.dims) throw RestoreError(sentence(checkpoint.prefix(), ": ", t.name, " was ", out.dims, " when the run was planned, now it is ", slice.extents()));
-            Tensor(out.dtype, out.dims, out.data, nullptr).assign(checkpoint.read(t, slice));
+            const Tensor to(out.dtype, out.dims, out.data, nullptr);
+            if (out.dtype == DType::string) to.assign(checkpoint.read(t, slice, cursor));
+            else checkpoint.read_into(t, slice, {to.raw(), to.bytes()}, cursor);
         });
     }
 

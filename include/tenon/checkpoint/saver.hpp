@@ -33,7 +33,15 @@ struct SaveOptions {
     MetaFormat meta = MetaFormat::json;
     std::string latest_filename = "checkpoint";
     bool write_state = true;  ///< false: neither `checkpoint` nor the list of what to keep is touched
+    std::uint64_t alignment = 1;  ///< of each tensor in its file; 64 lets every large one be viewed. TensorFlow reads such files, but writes none
     bool durable = true;      ///< false: the files are left to the system to write, as TensorFlow does. A crash of the program leaves a whole checkpoint all the same, a power failure perhaps none
+};
+
+/// How variables get their values from a checkpoint.
+enum class Restore {
+    copy,  ///< into the memory that they have
+    view,  ///< they look straight into the file, where it can be done (BundleReader::view): for inference with large models. What is then trained or assigned is copied, page by page;
+           ///< the file never changes. Pointers to the elements that were taken before, and results of a Callable until it runs again, are no more
 };
 
 /// A variable under a name of its own in the checkpoint.
@@ -112,8 +120,9 @@ public:
     template <class Lazy = void> std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
     /// Gives every variable its value in the checkpoint, or, if one of them does not fit, none. The random ops of the graph go on where they stood.
     ///
+    /// Cost      up to 8 MiB are kept aside until all is compared; more is read twice, and no memory taken. Should the file change between, the variables have no value
     /// Errors    RestoreError, which lists everything that is missing or of another type or shape; MissingFileError, CorruptError, FormatError
-    template <class Lazy = void> RestoreReport restore(Session& session, const std::string& prefix) const;
+    template <class Lazy = void> RestoreReport restore(Session& session, const std::string& prefix, Restore how = Restore::copy) const;
     /// What `restore` would say; nothing is changed and no tensor is read.
     template <class Lazy = void> RestoreReport compare(const std::string& prefix) const;
     /// What is written to the `.meta` file.
@@ -135,7 +144,7 @@ private:
     template <class Lazy = void> void make(const SaverOptions& options, Graph graph, std::vector<SavedVariable> variables);
     template <class Lazy = void> void check() const;
     template <class Lazy = void> void check_values() const;
-    template <class Lazy = void> void write(const std::string& prefix, const std::string* meta, FileTransaction& files) const;
+    template <class Lazy = void> void write(const std::string& prefix, const std::string* meta, std::uint64_t alignment, FileTransaction& files) const;
 };
 
 #ifdef TENON_PREBUILT
@@ -145,7 +154,7 @@ extern template Saver::Saver(const std::vector<SavedAs>&, const SaverOptions&);
 extern template Saver::Saver(Graph, const std::vector<SavedAs>&, const SaverOptions&);
 extern template Saver Saver::of<void>(Graph, std::vector<SavedVariable>, const SaverOptions&);
 extern template std::string Saver::save<void>(Session&, const std::string&, const SaveOptions&);
-extern template RestoreReport Saver::restore<void>(Session&, const std::string&) const;
+extern template RestoreReport Saver::restore<void>(Session&, const std::string&, Restore) const;
 extern template RestoreReport Saver::compare<void>(const std::string&) const;
 extern template proto::MetaGraphDef Saver::meta_graph<void>() const;
 extern template std::vector<std::string> Saver::not_restored<void>() const;

@@ -111,7 +111,7 @@ template <class Lazy> std::string Saver::save(Session& session, const std::strin
     const bool new_directory = !directory_exists(directory);
     FileTransaction files(o.durable);
     try {
-        write(prefix, o.write_meta_graph ? &meta : nullptr, files);
+        write(prefix, o.write_meta_graph ? &meta : nullptr, o.alignment, files);
         if (o.write_state) history().record(prefix, o.latest_filename, files);
     } catch (...) {
         files.undo();
@@ -123,9 +123,9 @@ template <class Lazy> std::string Saver::save(Session& session, const std::strin
     return prefix;
 }
 
-template <class Lazy> void Saver::write(const std::string& prefix, const std::string* meta, FileTransaction& files) const {
+template <class Lazy> void Saver::write(const std::string& prefix, const std::string* meta, std::uint64_t alignment, FileTransaction& files) const {
     const bool sharded = options().sharded;
-    BundleWriter writer(prefix, {.shards = sharded ? static_cast<std::uint32_t>(detail::shards_of(variables()).size()) : 1, .durable = files.durable()});
+    BundleWriter writer(prefix, {.shards = sharded ? static_cast<std::uint32_t>(detail::shards_of(variables()).size()) : 1, .alignment = alignment, .durable = files.durable()});
     for (const auto& v : variables()) {
         const auto& value = v.variable.operation->state->value;
         const auto shard = sharded ? v.shard : 0;
@@ -141,9 +141,9 @@ template <class Lazy> void Saver::write(const std::string& prefix, const std::st
     writer.finish(files, graph ? &*graph : nullptr);
 }
 
-template <class Lazy> RestoreReport Saver::restore(Session& session, const std::string& prefix) const {
+template <class Lazy> RestoreReport Saver::restore(Session& session, const std::string& prefix, Restore how) const {
     if (variables().empty()) throw ValueError("[Saver] no variables to restore");
-    auto report = detail::restore_variables(prefix, variables());
+    auto report = detail::restore_variables(prefix, variables(), how);
     load_streams(graph(), session);
     return report;
 }

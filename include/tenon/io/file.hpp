@@ -70,6 +70,7 @@ public:
     }
 
     const std::string& path() const { return path_; }
+    int descriptor() const { return descriptor_; }
     std::uint64_t size() const { return static_cast<std::uint64_t>(status().st_size); }
 
     /// The n bytes at `offset`, all of them. CorruptError if the file ends before.

@@ -46,12 +46,14 @@ class Plan {
         const Operation* of;
     };
     struct Patch { std::size_t feed; Ref* ref; };
+    struct Bound { const State* state; Ref* ref; };
 
     std::vector<Output> keep_;
     std::vector<Ref> refs_;  // of their final number from the start: pointers to them are kept
     std::vector<const Ref*> pointers_;
     std::vector<Step> steps_;
     std::vector<Patch> patches_;
+    std::vector<Bound> bound_;  // a restore may have moved a variable
     std::vector<const Ref*> fetched_;
     std::vector<std::shared_ptr<const void>> owned_;
     std::vector<State*> reads_, assigns_;
@@ -69,6 +71,7 @@ public:
     /// Feeds are those that the plan was made for, in the same order, with the same extents.
     template <class = void> void run(std::span<const Feed> feeds) const {
         for (const Patch& p : patches_) p.ref->data = feeds[p.feed].value.raw();
+        for (const Bound& b : bound_) b.ref->data = b.state->value.raw();
         for (std::size_t i = 0; i < reads_.size(); ++i)
             if (!reads_[i]->initialized) throw ValueError(describe(*read_operations_[i]) + " has no value: restore it, or run its initialiser");
         for (const Step& s : steps_) {

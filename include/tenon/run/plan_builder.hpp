@@ -170,7 +170,7 @@ private:
                 plan_.patches_.push_back({z(owner.feed), &r});
             } else if (const Operation& o = *ops_[z(owner.op)].o; o.table->is_state) {
                 if (!o.state || !o.state->value) throw ShapeError("[run] " + describe(o) + " has no extents yet");
-                r.data = o.state->value.raw();
+                plan_.bound_.push_back({o.state.get(), &r});
             } else {
                 r.data = plan_.arena_.data() + owner.offset;
             }
