@@ -7,6 +7,7 @@
 #pragma once
 #include "../io/crc32c.hpp"
 #include "../io/mapping.hpp"
+#include "../tensor/tensor.hpp"
 #include "bundle_index.hpp"
 
 #include <map>
