@@ -4,6 +4,8 @@
 // drift hits them alike. Reported: median, minimum, and the median over the rounds of the ratio to the first candidate. A candidate
 // listed twice (an A/A pair) shows what a ratio is worth. Samples during which a thread of ours waited for a CPU
 // (/proc/self/task/*/schedstat) are taken again, up to six times; their share is printed.
+//
+// BENCH_ROUNDS sets the number of rounds. A file that BENCH_JSON names gets a line of JSON for every candidate, for programs to read.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -42,12 +44,25 @@ inline double waited() {
 struct Candidate {
     std::string name;
     std::function<void()> run;
-    double work = 0;  ///< units per call
+    double work = 0;   ///< units per call
+    double limit = 0;  ///< units per second that the machine can do, if known
 };
 
 inline double median(std::vector<double> v) {
     std::sort(v.begin(), v.end());
     return v[v.size() / 2];
+}
+
+/// A candidate's line in the file that BENCH_JSON names.
+inline void record(const char* title, const Candidate& c, double median, double lowest, double ratio, const char* unit, double scale) {
+    const char* path = std::getenv("BENCH_JSON");
+    std::FILE* f = path ? std::fopen(path, "a") : nullptr;
+    if (!f) return;
+    std::fprintf(f, "{\"title\": \"%s\", \"name\": \"%s\", \"median_us\": %.6g, \"min_us\": %.6g, \"ratio\": %.5g", title, c.name.c_str(), median * 1e6, lowest * 1e6, ratio);
+    if (c.work > 0) std::fprintf(f, ", \"rate\": %.6g, \"unit\": \"%s\"", c.work / lowest * scale, unit);
+    if (c.limit > 0) std::fprintf(f, ", \"share\": %.5g", c.work / lowest / c.limit);
+    std::fprintf(f, "}\n");
+    std::fclose(f);
 }
 
 inline void compare(const char* title, const std::vector<Candidate>& candidates, const char* unit = "", double scale = 1, int rounds = 15, double slice_ms = 20) {
@@ -92,6 +107,8 @@ inline void compare(const char* title, const std::vector<Candidate>& candidates,
         const double m = median(time[i]), lowest = *std::min_element(time[i].begin(), time[i].end());
         std::printf("  %-36s median %11.3f us   min %11.3f us   ratio %6.3f", candidates[i].name.c_str(), m * 1e6, lowest * 1e6, median(ratio[i]));
         if (candidates[i].work > 0) std::printf("   %8.2f %s", candidates[i].work / m * scale, unit);
+        if (candidates[i].limit > 0) std::printf("   %3.0f%% of the limit", 100 * candidates[i].work / m / candidates[i].limit);
+        record(title, candidates[i], m, lowest, median(ratio[i]), unit, scale);
         std::printf("\n");
     }
     std::fflush(stdout);
