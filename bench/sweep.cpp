@@ -61,9 +61,11 @@ template <std::int64_t floats> void checkpoint(const std::filesystem::path& fold
     Saver saver{saved};
     const std::string path = folder / "net", prefix = saver.save(session, path, {.write_meta_graph = false});
     const long size = count * floats * 4;
-    bench::compare("growth with bytes", {{at("save", size), [&] { saver.save(session, path, {.write_meta_graph = false, .durable = false}); }, double(size)},
-                                         {at("save, durable", size), [&] { saver.save(session, path, {.write_meta_graph = false}); }, double(size)},
-                                         {at("restore", size), [&] { saver.restore(session, prefix); }, double(size)}}, "GB/s", 1e-9, 5, slice);
+    char title[64];
+    std::snprintf(title, sizeof title, "growth with bytes in tensors of %ld KiB", long(floats / 256));
+    bench::compare(title, {{at("save", size), [&] { saver.save(session, path, {.write_meta_graph = false, .durable = false}); }, double(size)},
+                           {at("save, durable", size), [&] { saver.save(session, path, {.write_meta_graph = false}); }, double(size)},
+                           {at("restore", size), [&] { saver.restore(session, prefix); }, double(size)}}, "GB/s", 1e-9, 5, slice);
 }
 void bytes() {
     const auto folder = std::filesystem::temp_directory_path() / ("tenon_sweep_" + std::to_string(getpid()));

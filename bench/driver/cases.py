@@ -29,7 +29,7 @@ CASES = [
     Case("cnn_infer1", "CNN, batch 1, inference", "us", _CONV1 + _CONV2, _DENSE_BYTES),
     Case("cnn_infer50", "CNN, batch 50, inference", "ms", 50 * (_CONV1 + _CONV2 + _DENSE)),
     Case("lstm_forward", "LSTM 128, 28 steps, batch 64, forward", "ms", _INPUTS + _STATE, 0, _GATES),
-    Case("lstm_train", "the same, training step", "ms", 2 * _INPUTS + 3 * _STATE, 0, _GATES),
+    Case("lstm_train", "LSTM 128, 28 steps, batch 64, step", "ms", 2 * _INPUTS + 3 * _STATE, 0, _GATES),
     Case("resnet50_infer1", "ResNet-50, batch 1, inference", "ms", 8.18e9),
 ]
 

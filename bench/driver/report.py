@@ -79,7 +79,7 @@ def _growth(programs):
                 if series.endswith(workers.AGAIN):
                     continue
                 panels.setdefault(found[1], {}).setdefault(series, []).append((float(number), r["min_us"]))
-    return [("growth with " + what, what, "µs", series) for what, series in panels.items()]
+    return [("growth with " + what, what, "µs", dict(sorted(series.items(), key=lambda s: s[0] != "tenon"))) for what, series in panels.items()]
 
 
 def write(folder, data):
@@ -103,8 +103,8 @@ def write(folder, data):
     if panels:
         lines += ["", "![how cost grows](growth.svg)"]
     (folder / "latest.md").write_text("\n".join(lines) + "\n")
-    svg.bars(folder / "ratios.svg", "Time of others over tenon's (longer: tenon is faster)", [(r["case"].label, {n: r[p] / r["tenon"] for p, n in PEERS.items() if r[p]}) for r in rows if r["tenon"]], list(PEERS.values()))
+    svg.bars(folder / "ratios.svg", "Time of others over tenon's (longer: tenon is faster)", [(r["case"].label, {n: r[p] / r["tenon"] for p, n in PEERS.items() if r[p]}) for r in rows if r["tenon"]], list(PEERS.values()), svg.COLOURS[1:])
     everyone = {"tenon": "tenon"} | PEERS
     svg.bars(folder / "limits.svg", "Time over the machine's limit (1: cannot be faster)",
-             [(r["case"].label, {n: r[p] / r["limit"] for p, n in everyone.items() if r[p]}) for r in rows if r["limit"] and r["tenon"]], list(everyone.values()))
+             [(r["case"].label, {n: r[p] / r["limit"] for p, n in everyone.items() if r[p]}) for r in rows if r["limit"] and r["tenon"]], list(everyone.values()), svg.COLOURS)
     svg.growth(folder / "growth.svg", "How the cost of a step grows", panels)

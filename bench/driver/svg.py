@@ -24,8 +24,8 @@ class Drawing:
         self.parts.append('<polyline fill="none" stroke-width="2" stroke="' + colour + '" points="' + " ".join(f"{x:.1f},{y:.1f}" for x, y in points) + '"/>')
         self.parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}"/>' for x, y in points]
 
-    def legend(self, x, y, names):
-        for name, colour in zip(names, COLOURS):
+    def legend(self, x, y, names, colours):
+        for name, colour in zip(names, colours):
             self.box(x, y - 9, 10, 10, colour)
             self.text(x + 14, y, name)
             x += 24 + 6.2 * len(name)
@@ -44,8 +44,9 @@ def decades(low, high):
     return [10.0 ** k for k in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
 
 
-def bars(path, title, groups, series, marks=(1.0,), unit="x"):
+def bars(path, title, groups, series, colours, marks=(1.0,), unit="x"):
     """`groups`: [(label, {name of a series: value})]; horizontal bars on a logarithmic scale, with lines at `marks`."""
+    groups = [(label, row) for label, row in groups if row]
     values = [v for _, row in groups for v in row.values()] + list(marks)
     if not groups:
         return
@@ -62,11 +63,11 @@ def bars(path, title, groups, series, marks=(1.0,), unit="x"):
                 d.text(x(tick), bottom + 14, short(tick) + unit, anchor="middle")
     for mark in marks:
         d.line(x(mark), top - 8, x(mark), bottom, INK, 1.4)
-    d.legend(left, 42, series)
+    d.legend(left, 42, series, colours)
     y = top
     for label, row in groups:
         d.text(left - 8, y + len(row) * bar / 2 + 4, label, anchor="end")
-        for name, colour in zip(series, COLOURS):
+        for name, colour in zip(series, colours):
             if name in row:
                 begin = max(low, min(marks[0], row[name])) if marks else low
                 d.box(min(x(begin), x(row[name])), y, abs(x(row[name]) - x(begin)), bar - 2, colour)
@@ -91,7 +92,7 @@ def growth(path, title, panels):
         x = lambda v: x0 + w * math.log(v / lows[0]) / math.log(highs[0] / lows[0])
         y = lambda v: y0 + h - h * math.log(v / lows[1]) / math.log(highs[1] / lows[1])
         d.text(x0, y0 - 26, name, size=12, weight="bold")
-        d.legend(x0, y0 - 9, list(series))
+        d.legend(x0, y0 - 9, list(series), COLOURS)
         for tick in decades(*(lows[0], highs[0])):
             if lows[0] <= tick <= highs[0]:
                 d.line(x(tick), y0, x(tick), y0 + h)

@@ -224,6 +224,30 @@ TEST_CASE("what a constant waits for runs first, also where the constant was fol
     CHECK(weight.value().item<float>() == 9);
 }
 
+TEST_CASE("a plan hands out its kernels one by one, in their order, to who times them") {
+    Placeholder<float, Shape<2, 3>> x{"x"};
+    Variable<float, Shape<3, 2>> w{"w", constant(2.0f)};
+    const Node<float, Shape<2, 2>> y = tanh(matmul(x, w) + 1.0f);
+    std::vector<float> data{1, 2, 3, 4, 5, 6};
+    Session s;
+    const Feed fed = feed(x, data);
+    const auto step = s.make_callable({y}, fed);
+    step();
+    const std::vector<float> want(step.result<float>(0).begin(), step.result<float>(0).end());
+    data.assign(6, 0.0f);
+    step();
+    CHECK(step.result<float>(0)[0] == doctest::Approx(std::tanh(1.0f)));
+    data = {1, 2, 3, 4, 5, 6};
+    std::vector<std::string_view> names;
+    step.plan().run_each(std::vector{fed}, [&](const Operation& of, Kernel kernel, const Call& call) {
+        names.push_back(of.table->name);
+        kernel(call);
+    });
+    CHECK(names.size() == step.plan().kernels());
+    CHECK(names.front() == "MatMul");
+    CHECK(std::equal(want.begin(), want.end(), step.result<float>(0).begin()));
+}
+
 TEST_CASE("many threads run one graph, each in a session of its own") {
     Placeholder<float, Shape<dyn, 8>> x{"x"};
     Variable<float, Shape<8, 4>> w{"w", random_normal({.seed = 1})};

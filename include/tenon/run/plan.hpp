@@ -70,13 +70,17 @@ public:
 
     /// Feeds are those that the plan was made for, in the same order, with the same extents.
     template <class = void> void run(std::span<const Feed> feeds) const {
+        run_each(feeds, [](const Operation&, Kernel kernel, const Call& call) { kernel(call); });
+    }
+    /// The same, with every kernel handed out in its turn: `each(operation, kernel, call)` has to call `kernel(call)`. For who times single steps.
+    template <class Each> void run_each(std::span<const Feed> feeds, const Each& each) const {
         for (const Patch& p : patches_) p.ref->data = feeds[p.feed].value.raw();
         for (const Bound& b : bound_) b.ref->data = b.state->value.raw();
         for (std::size_t i = 0; i < reads_.size(); ++i)
             if (!reads_[i]->initialized) throw ValueError(describe(*read_operations_[i]) + " has no value: restore it, or run its initialiser");
         for (const Step& s : steps_) {
             try {
-                s.run(s.call);
+                each(*s.of, s.run, s.call);
             } catch (const ValueError& e) {
                 throw ValueError(describe(*s.of) + ": " + e.what());
             }
