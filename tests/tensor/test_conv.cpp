@@ -1,4 +1,5 @@
 #include "../support/draw.hpp"
+#include "../support/epilogue.hpp"
 #include "../support/machines.hpp"
 #include "../support/op_case.hpp"
 
@@ -46,6 +47,10 @@ template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
     INFO("batch ", s.batch, " input ", s.h.input, "x", s.w.input, "x", s.channels, " filter ", s.h.window.size, "x", s.w.window.size, "x", s.filters, " groups ", s.groups, " stride ",
          s.h.window.stride, " dilation ", s.h.window.dilation);
     const double tolerance = std::numeric_limits<T>::epsilon() * static_cast<double>(32 + s.patch() / 8 + s.positions() / 8);
+    const test::DrawnEpilogue<T> end(draw, s.output_size(), s.filters);
+    std::vector<double> want_end(output.size());
+    for (std::size_t o = 0; o < want.size(); ++o) want_end[o] = end(want[o], o, o % static_cast<std::size_t>(s.filters));
+    const bool in_place = draw.coin();
     for (const Machine on : test::machines()) {
         Buffer workspace(conv::forward_workspace_bytes<T>(s, on)), workspace_i(conv::backprop_input_workspace_bytes<T>(s, on)), workspace_f(conv::backprop_filter_workspace_bytes<T>(s, on));
         conv::forward(s, input.data(), filter.data(), output.data(), workspace.data(), on);
@@ -53,6 +58,9 @@ template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
         conv::backprop_filter(s, input.data(), upstream.data(), d_filter.data(), workspace_f.data(), on);
         INFO("machine ", static_cast<int>(on));
         CHECK(distance(output, want) <= tolerance);
+        const auto epilogue = end.of(output, in_place);
+        conv::forward(s, input.data(), filter.data(), output.data(), workspace.data(), on, epilogue);
+        CHECK(distance(output, want_end) <= tolerance);
         CHECK(distance(d_input, want_i) <= tolerance);
         CHECK(distance(d_filter, want_f) <= tolerance);
     }

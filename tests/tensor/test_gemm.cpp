@@ -1,4 +1,5 @@
 #include "../support/draw.hpp"
+#include "../support/epilogue.hpp"
 #include "../support/machines.hpp"
 
 #include <doctest/doctest.h>
@@ -24,6 +25,7 @@ template <class T> void compare_with_loops(Draw& draw, std::int64_t m, std::int6
         for (std::int64_t j = 0; j < n; ++j)
             for (std::int64_t p = 0; p < k; ++p)
                 terms[static_cast<std::size_t>(i * n + j)] += double(a[std::size_t(ta ? p * as + i : i * as + p)]) * double(b[std::size_t(tb ? j * bs + p : p * bs + j)]);
+    const test::DrawnEpilogue<T> end(draw, m * cs, n);
     for (const Machine on : test::machines()) {
         Buffer workspace(gemm::workspace_bytes<T>(m, n, k, on));
         auto sum = before, product = before;
@@ -38,6 +40,16 @@ template <class T> void compare_with_loops(Draw& draw, std::int64_t m, std::int6
                 worst = std::max(worst, std::abs(double(sum[at]) - (double(before[at]) + (j < n ? double(alpha) * s : 0))));
                 worst = std::max(worst, std::abs(double(product[at]) - (j < n ? s : double(before[at]))));
             }
+        for (const bool in_place : {false, true}) {
+            auto finished = before;
+            const auto epilogue = end.of(finished, in_place);
+            gemm::multiply(finished.data(), cs, gemm::Factor<T>{a.data(), as, ta}, gemm::Factor<T>{b.data(), bs, tb}, m, n, k, workspace.data(), on, epilogue);
+            for (std::int64_t i = 0; i < m; ++i)
+                for (std::int64_t j = 0; j < n; ++j) {
+                    const auto at = static_cast<std::size_t>(i * cs + j);
+                    worst = std::max(worst, std::abs(double(finished[at]) - end(terms[static_cast<std::size_t>(i * n + j)], at, static_cast<std::size_t>(j))));
+                }
+        }
         INFO("m ", m, ", n ", n, ", k ", k, ", transposed ", ta, " ", tb, ", machine ", static_cast<int>(on));
         CHECK(worst <= tolerance);
     }

@@ -27,22 +27,23 @@ template <class T> std::size_t backprop_filter_workspace_bytes(const Shape& s, M
     return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(s.patch(), s.group_filters(), block, on); });
 }
 
-/// output = input * filter, a cross-correlation: filters are not flipped.
+/// output = input * filter, a cross-correlation: filters are not flipped. Of that what `end` says, by filter.
 ///
 /// Values    float, double; strides, dilations, paddings and groups of any kind
 /// Cost      2 positions patch filters / groups flops
 /// Source    TensorFlow op Conv2D
-template <class T> void forward(const Shape& s, const T* input, const T* filter, T* output, std::byte* workspace, Machine on = machine()) {
+template <class T> void forward(const Shape& s, const T* input, const T* filter, T* output, std::byte* workspace, Machine on = machine(), const gemm::Epilogue<T>& end = {}) {
     if (s.output_size() == 0) return;
-    if (s.input_size() == 0) { std::fill_n(output, s.output_size(), T(0)); return; }
+    if (s.input_size() == 0) return gemm::multiply(output, s.filters, gemm::Factor<T>{nullptr, 0}, gemm::Factor<T>{nullptr, s.filters}, s.positions(), s.filters, 0, workspace, on, end);
     if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct(s, t))
-        return detail::forward_direct(s, on, input, output, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns, std::int64_t k, std::int64_t count) {
+        return detail::forward_direct(s, on, input, output, workspace, end, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns, std::int64_t k, std::int64_t count) {
             gemm::detail::pack(t, to, panel, gemm::Factor<T>{filter, s.filters}, false, j, columns, k, count, s.filters, s.patch());
         }, [&](std::int64_t j, std::int64_t k, std::int64_t line) { return gemm::Ahead<T>{filter + k * s.filters + j + line * t.lanes, s.filters}; });
     const std::int64_t filters = s.group_filters();
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
         gemm::multiply(output + from * s.filters + g * filters, s.filters, detail::patches(s, input, g, from, count, workspace),
-                       gemm::Factor<T>{filter + g * filters, s.filters}, count, filters, s.patch(), workspace + detail::patch_bytes<T>(s), on);
+                       gemm::Factor<T>{filter + g * filters, s.filters}, count, filters, s.patch(), workspace + detail::patch_bytes<T>(s), on,
+                       end.from(from * s.filters + g * filters, g * filters));
     });
 }
 
@@ -53,7 +54,7 @@ template <class T> void forward(const Shape& s, const T* input, const T* filter,
 template <class T> void backprop_input(const Shape& s, const T* filter, const T* output, T* input, std::byte* workspace, Machine on = machine()) {
     if (s.output_size() == 0 || s.input_size() == 0) { std::fill_n(input, s.input_size(), T(0)); return; }
     if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct_to_input(s, t))
-        return detail::forward_direct(detail::turned(s), on, output, input, workspace, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns, std::int64_t k, std::int64_t count) {
+        return detail::forward_direct(detail::turned(s), on, output, input, workspace, gemm::Epilogue<T>{}, [&](T* to, std::int64_t panel, std::int64_t j, std::int64_t columns, std::int64_t k, std::int64_t count) {
             const std::int64_t taps = s.h.window.size * s.w.window.size;  // from the last one on
             for (std::int64_t end = k + count, some; k < end; k += some, to += some * panel) {
                 const std::int64_t tap = taps - 1 - k / s.filters, f = k % s.filters;

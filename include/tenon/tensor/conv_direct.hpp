@@ -76,7 +76,7 @@ template <class T> struct Pieces {
 };
 /// pack(to, panel, j, columns, k, count) packs rows [k, k + count) and columns [j, j + columns) of the filter, `panel` wide. ahead(j, k, line) is where
 /// the first of them lie, a line of memory each.
-template <class T, class Pack, class AheadOf> void forward_direct(const Shape& s, Machine on, const T* input, T* output, std::byte* workspace, Pack pack, AheadOf ahead) {
+template <class T, class Pack, class AheadOf> void forward_direct(const Shape& s, Machine on, const T* input, T* output, std::byte* workspace, const gemm::Epilogue<T>& end_of_all, Pack pack, AheadOf ahead) {
     const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
     const gemm::RunTiles<T>& runners = gemm::run_tiles_for<T>(on);
     const Band<T> band(s);
@@ -110,14 +110,16 @@ template <class T, class Pack, class AheadOf> void forward_direct(const Shape& s
                         count_by_padding(s.w, x, height, s.channels, k, k + depth, runs.k);
                         for (std::int64_t y = first; y < std::min(first + band.rows, s.h.output); ++y) {
                             const std::int64_t from = std::max(s.h.first(y), ky), to = std::min(s.h.last(y), end);
-                            if (from >= to && !is_first) continue;
+                            if (from >= to && !is_first && !is_last) continue;
                             runs.a = seen + ((y - first) * s.h.window.stride + from * s.h.window.dilation) * row + x * runs.row + k;
-                            runs.runs = to - from;
+                            runs.runs = std::max<std::int64_t>(to - from, 0);
                             runs.ahead = pieces.far && tile < 2 && (!is_last || j + width < s.filters) ? ahead(is_last ? j + width : j, is_last ? 0 : next_ky * filter_row + next_k, tile) : gemm::Ahead<T>{};
                             ++tile;
+                            const auto at = ((b * s.h.output + y) * s.w.output + x) * s.filters + j;
+                            const gemm::Finish<T> finish = end_of_all.finish(at, j, is_first, is_last);
                             runners.tile_of_runs[half][columns > t.lanes](runs, piece + (from - ky) * filter_row * panel, panel,
-                                                                          {output + ((b * s.h.output + y) * s.w.output + x) * s.filters + j, s.filters,
-                                                                           static_cast<int>(std::min(height, s.w.output - x)), static_cast<int>(columns), T(1), !is_first});
+                                                                          {output + at, s.filters, static_cast<int>(std::min(height, s.w.output - x)), static_cast<int>(columns), T(1), !is_first,
+                                                                           end_of_all ? &finish : nullptr});
                         }
                     }
                 }

@@ -22,6 +22,25 @@ template <class T> struct Factor {
     bool transposed = false;
 };
 
+/// What becomes of a product c besides: scale[j] c + offset[j] + beside, which lies as c does and may be c's memory, and of that nothing below 0 if `rectifies`.
+/// What is null is not there.
+template <class T> struct Epilogue {
+    const T *scale = nullptr, *offset = nullptr, *beside = nullptr;
+    bool rectifies = false;
+
+    explicit operator bool() const { return scale || offset || beside || rectifies; }
+    /// Of a tile whose first element is element `at` of the rows and in column j, while sums over some of k are made: the first of them, or the last?
+    Finish<T> finish(std::int64_t at, std::int64_t j, bool first, bool last) const {
+        Finish<T> f;
+        if (scale) f.scale = scale + j;
+        if (first && offset) f.offset = offset + j;
+        if (first && beside) f.beside = beside + at;
+        if (last && rectifies) f.floor = 0;
+        return f;
+    }
+    Epilogue from(std::int64_t at, std::int64_t j) const { return {scale ? scale + j : scale, offset ? offset + j : offset, beside ? beside + at : beside, rectifies}; }
+};
+
 namespace detail {
 
 inline constexpr std::int64_t deepest = 256, tallest = 280, widest = 2048;  // of packed blocks: k, rows of a, columns of b
@@ -54,7 +73,7 @@ void pack(const Tiles<T>& t, T* to, std::int64_t width, Factor<T> f, bool across
 }
 
 template <class T>
-void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, bool adds, std::byte* workspace) {
+void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, bool adds, std::byte* workspace, const Epilogue<T>& end) {
     const std::int64_t width = 2 * t.lanes;
     const Packing packing(m, n, k, t.rows, static_cast<int>(width));
     T* const packed_a = reinterpret_cast<T*>(workspace);
@@ -80,9 +99,9 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
                     const auto w = static_cast<int>(std::min(width, columns - j));
                     const bool whole = !b.transposed && w == width;
                     T* const packed = packed_b + j * depth;
-                    const auto at = [&](std::int64_t p, std::int64_t column) { return b.data + (b.transposed ? column * b.stride + p : p * b.stride + column); };
+                    const auto b_at = [&](std::int64_t p, std::int64_t column) { return b.data + (b.transposed ? column * b.stride + p : p * b.stride + column); };
                     // the panel after this one is asked for by the second and third tile, half each
-                    const T* const next = i0 > 0 || !far ? nullptr : j + width < columns ? at(p0, j0 + j + width) : p0 + depth < k ? at(p0 + depth, j0) : nullptr;
+                    const T* const next = i0 > 0 || !far ? nullptr : j + width < columns ? b_at(p0, j0 + j + width) : p0 + depth < k ? b_at(p0 + depth, j0) : nullptr;
                     const auto ahead = [&](std::int64_t tile) -> Ahead<T> {
                         if (!next || tile < 1 || tile > 2) return {};
                         if (b.transposed) return {next + (tile - 1) * t.lanes * b.stride, b.stride, (depth + line - 1) / line};
@@ -92,8 +111,10 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
                     std::int64_t tile = 0;
                     each_tile([&](std::int64_t i, int count, int height, bool few) {
                         const Columns<T> from{packed_a + i * depth, height, depth, 1, 0, 0, ahead(tile++)};
-                        const Into<T> to{c + (i0 + i) * c_stride + j0 + j, c_stride, count, w, alpha, adds || p0 > 0};
-                        if (whole && i0 + i == 0) t.packing_tile[few](from, at(p0, j0 + j), b.stride, packed, to);
+                        const auto at = (i0 + i) * c_stride + j0 + j;
+                        const Finish<T> finish = end.finish(at, j0 + j, p0 == 0, p0 + depth == k);
+                        const Into<T> to{c + at, c_stride, count, w, alpha, adds || p0 > 0, end ? &finish : nullptr};
+                        if (whole && i0 + i == 0) t.packing_tile[few](from, b_at(p0, j0 + j), b.stride, packed, to);
                         else t.tile[few][w > t.lanes](from, packed, panel(w), to);
                     });
                 }
@@ -151,18 +172,31 @@ template <class T> void add_unpacked(T* c, std::int64_t c_stride, Factor<T> a, F
     }
 }
 template <class T>
-void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, bool adds, std::byte* workspace, Machine on) {
+void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, bool adds, std::byte* workspace, Machine on, const Epilogue<T>& end = {}) {
     if (m == 0 || n == 0) return;
     const Tiles<T>& t = tiles_for<T>(on);
-    if (n == 1 && m > 1 && c_stride == 1) return product_of<T>(c, m, {b.data, b.transposed ? 1 : b.stride, true}, {a.data, a.stride, !a.transposed}, 1, m, k, alpha, adds, workspace, on);
+    if (n == 1 && m > 1 && c_stride == 1 && !end) return product_of<T>(c, m, {b.data, b.transposed ? 1 : b.stride, true}, {a.data, a.stride, !a.transposed}, 1, m, k, alpha, adds, workspace, on);
     const std::int64_t a_step = a.transposed ? a.stride : 1;  // along k
     const bool rows = m == 1 && !b.transposed && n >= 2 * t.lanes, dots = m == 1 && b.transposed && a_step == 1, small = m * n * k <= 512;
-    if (k > 0 && !rows && !dots && !small) return product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace);
-    if (!adds) for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * c_stride, n, T(0));
-    if (k == 0) return;
-    if (rows) t.add_rows(c, n, a.data, a_step, k, b.data, b.stride, alpha);
-    else if (dots) t.add_dots(c, 1, n, a.data, k, b.data, b.stride, alpha);
-    else add_unpacked(c, c_stride, a, b, m, n, k, alpha);
+    // a matrix beside may lie where c does, so nothing but whole sums are written over it
+    if (k > 0 && ((!rows && !dots && !small) || end.beside)) return product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace, end);
+    const bool beside = end.beside;  // then k is 0
+    for (std::int64_t i = 0; i < m && (beside || !adds); ++i) {
+        T* const row = c + i * c_stride;
+        if (!beside) std::fill_n(row, n, T(0));
+        else if (end.beside != c) std::copy_n(end.beside + i * c_stride, n, row);
+    }
+    if (k > 0) {
+        if (rows) t.add_rows(c, n, a.data, a_step, k, b.data, b.stride, alpha);
+        else if (dots) t.add_dots(c, 1, n, a.data, k, b.data, b.stride, alpha);
+        else add_unpacked(c, c_stride, a, b, m, n, k, alpha);
+    }
+    for (std::int64_t i = 0; i < m && end; ++i)
+        for (std::int64_t j = 0; j < n; j += widest) {
+            const Finish<T> finish = Epilogue<T>{beside ? nullptr : end.scale, end.offset, nullptr, end.rectifies}.finish(0, j, true, true);
+            T* const part = c + i * c_stride + j;
+            t.finish(part, n, {part, n, 1, static_cast<int>(std::min(widest, n - j)), T(1), false, &finish});
+        }
 }
 }  // namespace detail
 
@@ -176,10 +210,10 @@ void add(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, 
     detail::product_of(c, c_stride, a, b, m, n, k, alpha, true, workspace, on);
 }
 
-/// c = op(a) op(b); zeros if k = 0. Otherwise as add().
+/// c = op(a) op(b), zeros if k = 0, and of that what `end` says. Otherwise as add().
 template <class T>
-void multiply(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, std::byte* workspace, Machine on = machine()) {
-    detail::product_of(c, c_stride, a, b, m, n, k, T(1), false, workspace, on);
+void multiply(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, std::byte* workspace, Machine on = machine(), const Epilogue<T>& end = {}) {
+    detail::product_of(c, c_stride, a, b, m, n, k, T(1), false, workspace, on, end);
 }
 
 /// c += alpha op(a) op(b) of dense matrices.

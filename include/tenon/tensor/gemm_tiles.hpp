@@ -4,10 +4,16 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace tenon::gemm {
 
+/// What else becomes of sums: scaled and shifted by column, added to another matrix that lies as c does, and no less than a floor. What is null is not there.
+template <class T> struct Finish {
+    const T *scale = nullptr, *offset = nullptr, *beside = nullptr;
+    T floor = -std::numeric_limits<T>::infinity();
+};
 /// Where a tile of the result goes: c = alpha sum, or c += alpha sum.
 template <class T> struct Into {
     T* c;
@@ -15,6 +21,7 @@ template <class T> struct Into {
     int rows, columns;
     T alpha;
     bool adds;
+    const Finish<T>* finish = nullptr;  ///< with the pointers of this tile
 };
 /// What the next tile reads from far away: each step of k asks for one line of memory, `lines` side by side and then `step` elements further.
 template <class T> struct Ahead {
@@ -43,6 +50,7 @@ template <class T> struct Tiles {
     int rows, few, lanes;  ///< of the two heights of tile; elements per register
     Tile<T> tile[2][2];    ///< [0: `rows` high, 1: `few`][0: one register wide, 1: two]
     PackingTile<T> packing_tile[2];  ///< two registers wide, [0: `rows` high, 1: `few`]; of one run
+    void (*finish)(const T* sum, std::int64_t stride, const Into<T>& to);
     void (*pack_rows)(T* to, std::int64_t width, const T* b, std::int64_t stride, std::int64_t columns, std::int64_t k, std::int64_t readable);
     void (*pack_transposed)(T* to, std::int64_t height, const T* a, std::int64_t stride, std::int64_t rows, std::int64_t k);
     void (*add_rows)(T* c, std::int64_t n, const T* x, std::int64_t x_step, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
