@@ -140,7 +140,7 @@ template <class T> constexpr bool is_direct_to_input(const Shape& s, const gemm:
     return s.h.window.stride == 1 && s.w.window.stride == 1 && back.h.window.before >= 0 && back.w.window.before >= 0 && 2 * s.channels >= t.lanes && is_direct(back, t);
 }
 /// Which height of tile the next of `left` rows of the filter's gradient take: 0 and 1 are Tiles::tile's, 2 half of the first.
-template <class T> constexpr int height_for(std::int64_t left, const gemm::Tiles<T>& t) { return left > t.rows / 2 + t.few ? 0 : left > t.few ? 2 : 1; }
+template <class T> constexpr int height_for(std::int64_t left, const gemm::Tiles<T>& t) { return 4 * left > 3 * t.rows ? 0 : left > t.few ? 2 : 1; }
 /// For the filter's gradient the taps and channels that lie side by side are the rows, positions are what is summed over.
 template <class T> constexpr bool is_direct_to_filter(const Shape& s, const gemm::Tiles<T>& t) {
     const std::int64_t rows = s.w.window.size * s.channels;
