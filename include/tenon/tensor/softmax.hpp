@@ -2,6 +2,7 @@
 //
 // x, y, labels and backprop are [rows, classes]. The greatest logit of a row is taken off first. A row with NaN or +inf, or of -inf alone, is NaN.
 #pragma once
+#include "exp_lanes.hpp"
 #include "lanes.hpp"
 #include "view.hpp"
 
@@ -15,20 +16,6 @@ namespace tenon::by_row {  // a function of the library is named softmax
 namespace detail {
 
 inline constexpr std::int64_t block = 1024;  // elements per call of exp, whose vectors short rows alone would not fill
-
-/// y = exp(x). Eigen's maps take scalars up to the first aligned element, so that their last bits depend on the address; these are vectors throughout.
-template <class T> void exp(const T* x, T* y, std::int64_t n) {
-    using namespace Eigen::internal;
-    using Packet = typename packet_traits<T>::type;
-    constexpr std::int64_t width = packet_traits<T>::size;
-    std::int64_t i = 0;
-    for (; i + width <= n; i += width) pstoreu(y + i, pexp(ploadu<Packet>(x + i)));
-    if (i == n) return;
-    T rest[width] = {};
-    std::copy_n(x + i, n - i, rest);
-    pstoreu(rest, pexp(ploadu<Packet>(rest)));
-    std::copy_n(rest, n - i, y + i);
-}
 
 /// The greatest of n elements; that or NaN if NaN is among them.
 template <class T> T greatest(const T* x, std::int64_t n) {
@@ -104,7 +91,7 @@ template <class T, class See, class Finish> void each_row(const T* x, T* y, std:
         T* const part = y + first * classes;
         shift(x + first * classes, part, n, classes);
         for (std::int64_t r = 0; r < n; ++r) see(first + r, part + r * classes);
-        exp(part, part, n * classes);
+        lanes::exp(part, part, n * classes);
         for (std::int64_t r = 0; r < n; ++r) finish(first + r, part + r * classes, sum(part + r * classes, classes));
     });
 }
@@ -128,12 +115,12 @@ template <class T> void log_softmax(const T* x, T* y, std::int64_t rows, std::in
         T exponentials[detail::block];
         T* const part = y + first * classes;
         detail::shift(x + first * classes, part, n, classes);
-        if (classes <= detail::block) detail::exp(part, exponentials, n * classes);
+        if (classes <= detail::block) lanes::exp(part, exponentials, n * classes);
         for (std::int64_t r = 0; r < n; ++r) {
             T sum = classes <= detail::block ? detail::sum(exponentials + r * classes, classes) : T(0);
             for (std::int64_t c = 0; c < classes && classes > detail::block; c += detail::block) {
                 const std::int64_t some = std::min(detail::block, classes - c);
-                detail::exp(part + c, exponentials, some);
+                lanes::exp(part + c, exponentials, some);
                 sum += detail::sum(exponentials, some);
             }
             for_each_lane(classes, [row = part + r * classes, off = std::log(sum)](std::int64_t c) { row[c] -= off; });
