@@ -68,7 +68,7 @@ unlisted = {p for p in files if p.startswith(("include/", "examples/")) or p.sta
 tally.claim("The build folder knows every header, test and example.", [f"{p} came after the build folder was configured: meson setup --reconfigure" for p in sorted(unlisted)])
 
 tests = (source / "tests" / "suites.txt").read_text().split()
-wanted = {"compile_fail", "budgets"} if "tenon.hpp" in headers else set()
+wanted = {"compile_fail", "budgets", "gates"} if "tenon.hpp" in headers else set()
 wanted |= {"examples", "interop_examples"} if any(p.startswith("examples/") for p in files) else set()
 tally.claim("Every kind of test that can run is enabled.", [f"tests/suites.txt lacks a line \"{name}\"" for name in sorted(wanted - set(tests))])
 tally.finish()

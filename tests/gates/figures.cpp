@@ -1,0 +1,94 @@
+// What programs of tenon cost, as numbers that do not depend on the clock. check.py runs this under valgrind, and says what each number is held to.
+//
+//     figures plans          MACHINE, COMPILER, EIGEN, LIBRARY; then per net its kernels, and the bytes of its arena, variables and feeds
+//     figures step NET N     N steps inside measured()
+//     figures files FOLDER   a save, a restore, and further steps, with a call of getppid() before, between and behind
+//     figures memory NET     the memory in KiB that the process holds when five steps have run: nothing is given back in a run that is repeated
+#include "bench/nets/cnn.hpp"
+#include "bench/nets/lstm.hpp"
+#include "bench/nets/mlp.hpp"
+
+#include <tenon/save.hpp>
+
+#include <fstream>
+#include <gnu/libc-version.h>
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+using bench::Net;
+
+const std::pair<const char*, std::function<Net()>> nets[]{
+    {"tiny", bench::tiny_mlp}, {"mnist", [] { return bench::classifier(); }}, {"wide", [] { return bench::wide_mlp(); }}, {"cnn", [] { return bench::cnn(50, true); }}, {"lstm", [] { return bench::lstm(true); }},
+};
+bench::Step step_of(std::string_view name) {
+    if (name == "tiny_function") return bench::tiny_mlp_function();
+    for (const auto& [known, net] : nets) if (name == known) return bench::Model(net());
+    throw std::runtime_error("no net is called " + std::string(name));
+}
+
+void plans() {
+    static constexpr const char* kinds[]{"portable", "avx2", "avx512"};
+    std::printf("machine %s\ncompiler %s\neigen %d.%d.%d\nlibrary %s\n", kinds[static_cast<int>(tenon::machine())], __VERSION__, EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION, gnu_get_libc_version());
+    for (const auto& [name, make] : nets) {
+        const Net net = make();
+        const bench::Model model(net);
+        std::size_t variables = 0, feeds = 0;
+        for (const auto& v : tenon::Graph(net.fetches()).variables()) variables += v.operation->state->value.bytes();
+        for (const auto& f : net.feeds) feeds += f.value.bytes();
+        std::printf("%s.kernels %zu\n%s.arena %zu\n%s.variables %zu\n%s.feeds %zu\n", name, model.plan().kernels(), name, model.plan().arena_bytes(), name, variables, name, feeds);
+    }
+}
+
+void mark() { ::syscall(SYS_getppid); }
+void files(const std::string& folder) {
+    const Net net = bench::classifier();
+    const tenon::Graph graph(net.fetches());
+    tenon::Session session(graph);
+    tenon::Saver saver(graph);
+    saver.save(session, folder + "/warm");
+    const auto step = session.make_callable(net.fetches(), net.feeds);
+    const bench::Model tiny(bench::tiny_mlp());
+    step(), tiny();
+    mark();
+    const auto prefix = saver.save(session, folder + "/model");
+    mark();
+    saver.restore(session, prefix);
+    mark();
+    for (int i = 0; i < 3; ++i) step();
+    for (int i = 0; i < 100; ++i) tiny();
+    mark();
+}
+
+void memory(std::string_view name) {
+    ::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);  // pages of 2 MiB would be what is measured
+    const auto step = step_of(name);
+    ::malloc_trim(0);  // what making the net took and gave back
+    for (int i = 0; i < 5; ++i) step();
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) if (line.starts_with("VmRSS:")) std::printf("%s\n", line.c_str() + 6);
+}
+
+}  // namespace
+
+/// What is counted while it runs.
+extern "C" [[gnu::noinline]] void measured(const bench::Step& step, int n) {
+    for (int i = 0; i < n; ++i) step();
+}
+
+int main(int count, char** words) {
+    const std::vector<std::string> said(words + 1, words + count);
+    if (said == std::vector<std::string>{"plans"}) return plans(), 0;
+    if (said.size() == 3 && said[0] == "step") {
+        const auto step = step_of(said[1]);
+        step(), step();
+        return measured(step, std::stoi(said[2])), 0;
+    }
+    if (said.size() == 2 && said[0] == "files") return files(said[1]), 0;
+    if (said.size() == 2 && said[0] == "memory") return memory(said[1]), 0;
+    std::fprintf(stderr, "usage: figures plans | step NET N | files FOLDER | memory NET\n");
+    return 2;
+}
