@@ -61,16 +61,21 @@ inline void check_version(const proto::VersionDef& v, const std::string& file) {
         throw FormatError(file + ": it disallows readers of version " + std::to_string(bundle_version));
 }
 
+/// What begins the message of an error: a text, or what makes it, for those that are seldom wanted.
+inline const std::string& text_of(const std::string& where) { return where; }
+template <class F> requires std::is_invocable_v<const F&> std::string text_of(const F& where) { return where(); }
+
 /// The extents of a stored tensor, each at least 0, their product within 64 bits, at most 254 of them.
-inline Extents stored_shape(const proto::TensorShapeProto& p, const std::string& where) {
+template <class Where> Extents stored_shape(const proto::TensorShapeProto& p, const Where& where) {
     Extents shape;
+    shape.reserve(p.dim.size());
     for (const auto& d : p.dim) shape.push_back(d.size);
     std::int64_t n = 1;
     bool valid = shape.size() <= 254;
     for (const auto e : shape) valid &= e >= 0;
     if (std::find(shape.begin(), shape.end(), 0) == shape.end())
         for (const auto e : shape) valid = valid && !__builtin_mul_overflow(n, e, &n);
-    if (!valid) throw CorruptError(where + ": invalid tensor shape " + to_string(shape));
+    if (!valid) throw CorruptError(text_of(where) + ": invalid tensor shape " + to_string(shape));
     return shape;
 }
 inline std::int64_t elements_of(const Extents& shape) {
@@ -107,7 +112,7 @@ struct BundleIndex {
                             header = true;
                             index.header = proto::decode<proto::BundleHeaderProto>(value, file + ": header");
                         } else if (!header && !defects) throw CorruptError(file + ": the first entry is no header");
-                        else index.entries.push_back({key, proto::decode<proto::BundleEntryProto>(value, file + ": entry " + readable(key))});
+                        else index.entries.push_back({key, entry(value, file, key)});
                     });
                 });
             });
@@ -120,6 +125,11 @@ struct BundleIndex {
         });
         if (defects) detail::attempt(defects, [&] { table.verify_metaindex(); });
         return index;
+    }
+    static proto::BundleEntryProto entry(std::string_view value, const std::string& file, const std::string& key) {
+        try {
+            return proto::decode<proto::BundleEntryProto>(value);
+        } catch (const FormatError&) { return proto::decode<proto::BundleEntryProto>(value, file + ": entry " + readable(key)); }  // the same, with a name for what is seldom wrong
     }
     const proto::BundleEntryProto* find(std::string_view key) const {
         const auto at = std::lower_bound(entries.begin(), entries.end(), key, [](const Entry& e, std::string_view k) { return e.key < k; });

@@ -64,7 +64,11 @@ public:
     }
 
     Tensor read(std::string_view name) const { return read(at(name)); }
-    Tensor read(const StoredTensor& t) const { return read(t, TensorSlice::whole(t.shape.size())); }
+    Tensor read(const StoredTensor& t) const {
+        Cursor cursor;
+        return read(t, cursor);
+    }
+    Tensor read(const StoredTensor& t, Cursor& cursor) const { return read(t, TensorSlice::whole(t.shape.size()), cursor); }
     /// A part of a tensor, whether or not it is stored in such parts.
     Tensor read(const StoredTensor& t, const TensorSlice& slice) const {
         Cursor cursor;
@@ -85,15 +89,20 @@ public:
     /// All elements of a number type into memory of just their size, whatever the number of axes.
     void read_into(const StoredTensor& t, std::span<std::byte> memory) const {
         Cursor cursor;
-        read_into(t, TensorSlice::whole(t.shape.size()), memory, cursor);
+        read_into(t, memory, cursor);
+    }
+    void read_into(const StoredTensor& t, std::span<std::byte> memory, Cursor& cursor) const {
+        if (!plain(t)) return read_into(t, TensorSlice::whole(t.shape.size()), memory, cursor);
+        bound(t, t.parts[0], cursor);
+        fits(t, t.parts[0].bytes, memory);
+        load(t, t.parts[0], memory.data(), cursor);
     }
     /// The same of a part. What an error leaves in `memory` is of no use.
     void read_into(const StoredTensor& t, const TensorSlice& slice, std::span<std::byte> memory, Cursor& cursor) const {
         const auto wanted = slice.within(t.shape);
         check(t, wanted, cursor);
         if (t.dtype == DType::string) throw UnsupportedError(where(t) + ": strings are not read into bytes");
-        if (const auto bytes = static_cast<std::size_t>(wanted.size()) * file_bytes_of(t.dtype); bytes != memory.size())
-            throw ShapeError(sentence(where(t), ": ", bytes, " bytes do not go into ", memory.size()));
+        fits(t, static_cast<std::size_t>(wanted.size()) * file_bytes_of(t.dtype), memory);
         gather(t, wanted, memory.data(), cursor);
     }
     /// Looks straight into the file where that can be done: from 64 KiB on, if the tensor is stored whole, in this machine's byte order and at a multiple of its
@@ -121,9 +130,14 @@ public:
         auto* const first = mapping->data();
         return {t.dtype, dims, first, mapping};
     }
-    /// Reads what `slice` needs only to compare its checksums.
+    /// Reads all of a tensor, or what `slice` needs, only to compare its checksums.
     ///
     /// Errors    those of read
+    void verify(const StoredTensor& t, Cursor& cursor) const {
+        if (!plain(t)) return verify(t, TensorSlice::whole(t.shape.size()), cursor);
+        bound(t, t.parts[0], cursor);
+        skim(t, t.parts[0], cursor);
+    }
     void verify(const StoredTensor& t, const TensorSlice& slice, Cursor& cursor) const {
         const auto wanted = slice.within(t.shape);
         check(t, wanted, cursor);
@@ -145,6 +159,11 @@ public:
 private:
     std::string where(const StoredTensor& t) const { return prefix_ + ": " + t.name; }
     static bool readable(DType t) { return t == DType::string || (detail::is_dtype(t) && file_bytes_of(t) > 0); }
+    /// Numbers that lie in one piece, as most tensors do: there is nothing to put together.
+    bool plain(const StoredTensor& t) const { return !v1_ && !t.sliced && t.dtype != DType::string && readable(t.dtype); }
+    void fits(const StoredTensor& t, std::uint64_t bytes, std::span<std::byte> memory) const {
+        if (bytes != memory.size()) throw ShapeError(sentence(where(t), ": ", bytes, " bytes do not go into ", memory.size()));
+    }
     static std::size_t elements(const StoredPart& p) { return static_cast<std::size_t>(p.slice.size()); }
 
     /// Refuses a part that its file cannot hold, before memory is taken for it.
@@ -193,6 +212,7 @@ private:
     void load(const StoredTensor& t, const StoredPart& part, std::byte* to, Cursor& cursor) const {
         if (v1_) v1_->numbers(t, part, to);
         else pass(t, part, to, cursor);
+        if (!swapped_ && t.dtype != DType::boolean) return;
         const std::span<std::byte> bytes(to, elements(part) * file_bytes_of(t.dtype));
         if (swapped_) detail::swap_elements(t.dtype, bytes);
         if (t.dtype == DType::boolean)

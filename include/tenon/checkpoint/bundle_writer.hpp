@@ -6,6 +6,7 @@
 // Both are written under other names and made durable (BundleOptions), then renamed: bundle_commit.hpp.
 #pragma once
 #include "bundle_commit.hpp"
+#include "index_entries.hpp"
 #include "tensor_bytes.hpp"
 
 #include <map>
@@ -34,7 +35,10 @@ class BundleWriter {
     BundleOptions options_;
     std::vector<Draft> data_;
     std::vector<bool> used_;
-    std::map<std::string, proto::BundleEntryProto, std::less<>> entries_;
+    detail::IndexEntries entries_;
+    std::map<std::string, proto::BundleEntryProto, std::less<>> sliced_;  // tensors whose parts are entries
+    proto::BundleEntryProto entry_;                                       // the one that is made
+    proto::detail::Encoder encoder_;
     bool finished_ = false;
 
     void check_name(std::string_view name) const {
@@ -42,29 +46,30 @@ class BundleWriter {
     }
     void check_new(std::string_view key, std::string_view name) const {
         if (finished_) throw ValueError(prefix_ + ": the checkpoint is finished");
-        if (entries_.contains(key)) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
+        if (sliced_.contains(key) || (!entries_.ascends(key) && entries_.contains(key))) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
     }
     Draft& data(std::uint32_t shard) {
         if (shard >= options_.shards) throw ValueError(sentence(prefix_, ": there is no shard ", shard, " of ", options_.shards));
         used_[shard] = true;
         return data_[shard];
     }
-    static proto::BundleEntryProto described(DType t, const Extents& shape) {
-        proto::BundleEntryProto e{.dtype = t};
-        for (const auto n : shape) e.shape.dim.push_back({.size = n});
-        return e;
+    static void describe(proto::BundleEntryProto& e, DType t, std::span<const std::int64_t> shape) {
+        e.dtype = t;
+        e.shape.dim.resize(shape.size());
+        for (std::size_t i = 0; i < shape.size(); ++i) e.shape.dim[i].size = shape[i];
     }
-    void store(std::string key, proto::BundleEntryProto e, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
-        e.shard_id = static_cast<std::int32_t>(shard);
-        e.offset = static_cast<std::int64_t>(offset);
-        e.size = static_cast<std::int64_t>(file.size() - offset);
-        e.crc32c = mask_crc(crc);
-        entries_.emplace(std::move(key), std::move(e));
+    void store(std::string_view key, DType t, std::span<const std::int64_t> shape, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
+        describe(entry_, t, shape);
+        entry_.shard_id = static_cast<std::int32_t>(shard);
+        entry_.offset = static_cast<std::int64_t>(offset);
+        entry_.size = static_cast<std::int64_t>(file.size() - offset);
+        entry_.crc32c = mask_crc(crc);
+        entries_.add(key, encoder_.encode(entry_));
     }
     void align(Draft& file) const {
         if (const auto beyond = file.size() % options_.alignment) file.append(std::string(options_.alignment - beyond, '\0'));
     }
-    void append_bytes(std::string key, DType t, const Extents& shape, std::span<const std::byte> bytes, std::uint32_t shard) {
+    void append_bytes(std::string_view key, DType t, std::span<const std::int64_t> shape, std::span<const std::byte> bytes, std::uint32_t shard) {
         auto& file = data(shard);
         const auto offset = file.size();
         if (bytes.size() >= large_bytes) file.reserve(bytes.size());
@@ -75,10 +80,10 @@ class BundleWriter {
             file.append(piece.data(), piece.size());
             rest = rest.subspan(piece.size());
         }
-        store(std::move(key), described(t, shape), file, shard, offset, crc);
+        store(key, t, shape, file, shard, offset, crc);
         align(file);
     }
-    void append_strings(std::string key, const Extents& shape, std::span<const std::string> strings, std::uint32_t shard) {
+    void append_strings(std::string_view key, std::span<const std::int64_t> shape, std::span<const std::string> strings, std::uint32_t shard) {
         auto& file = data(shard);
         const auto offset = file.size();
         std::uint32_t crc = 0;
@@ -87,13 +92,13 @@ class BundleWriter {
             crc = extend_crc32c(crc, s);
             file.append(s);
         }
-        store(std::move(key), described(DType::string, shape), file, shard, offset, crc);
+        store(key, DType::string, shape, file, shard, offset, crc);
         align(file);
     }
-    void append(std::string key, const Tensor& t, std::uint32_t shard) {
-        const auto shape = extents_of(t.dims());
-        if (t.dtype() == DType::string) append_strings(std::move(key), shape, t.span<std::string>(), shard);
-        else append_bytes(std::move(key), t.dtype(), shape, {t.raw(), t.bytes()}, shard);
+    void append(std::string_view key, const Tensor& t, std::uint32_t shard) {
+        const std::span<const std::int64_t> shape(t.dims().begin(), t.dims().end());
+        if (t.dtype() == DType::string) append_strings(key, shape, t.span<std::string>(), shard);
+        else append_bytes(key, t.dtype(), shape, {t.raw(), t.bytes()}, shard);
     }
     void check_dtype(DType t, std::string_view name) const {
         if (t != DType::string && (!detail::is_dtype(t) || file_bytes_of(t) == 0))
@@ -105,7 +110,20 @@ class BundleWriter {
         std::int32_t next = 0;
         for (std::uint32_t s = 0; s < options_.shards; ++s) number[s] = used_[s] || options_.shards == 1 ? next++ : -1;
         if (next == 0) number[0] = next++;
-        for (auto& [key, e] : entries_) e.shard_id = number[static_cast<std::size_t>(e.shard_id)];
+        auto sliced = std::exchange(sliced_, {});
+        for (auto& [key, e] : sliced) {
+            e.shard_id = number[static_cast<std::size_t>(e.shard_id)];
+            entries_.add(key, encoder_.encode(e));
+        }
+        if (static_cast<std::uint32_t>(next) < options_.shards) {  // else all keep theirs
+            detail::IndexEntries renumbered;
+            entries_.each([&](std::string_view key, std::string_view value) {
+                auto e = proto::decode<proto::BundleEntryProto>(value);
+                if (!sliced.contains(key)) e.shard_id = number[static_cast<std::size_t>(e.shard_id)];
+                renumbered.add(key, encoder_.encode(e));
+            });
+            entries_ = std::move(renumbered);
+        }
         for (std::uint32_t s = options_.shards; s-- > 0;) {
             if (number[s] < 0) data_.erase(data_.begin() + s);
             else data_[s].rename(data_name(prefix_, static_cast<std::uint32_t>(number[s]), static_cast<std::uint32_t>(next)));
@@ -116,7 +134,7 @@ class BundleWriter {
     Draft index_of(std::uint32_t shards) const {
         TableBuilder table;
         table.add("", proto::encode(proto::BundleHeaderProto{.num_shards = static_cast<std::int32_t>(shards), .version = {.producer = detail::bundle_version}}));
-        for (const auto& [key, entry] : entries_) table.add(key, proto::encode(entry));
+        entries_.each([&](std::string_view key, std::string_view value) { table.add(key, value); });
         return detail::index_draft(prefix_, table.finish(), options_.durable);
     }
 
@@ -131,7 +149,7 @@ public:
         check_name(name);
         check_new(name, name);
         check_dtype(t.dtype(), name);
-        append(std::string(name), t, shard);
+        append(name, t, shard);
     }
     /// Elements of a number type as the bytes they have in a file: for shapes that no Tensor has.
     void add(std::string_view name, DType t, const Extents& shape, std::span<const std::byte> bytes, std::uint32_t shard = 0) {
@@ -141,7 +159,7 @@ public:
         const auto n = static_cast<std::size_t>(detail::elements_of(shape));
         if (t == DType::string || bytes.size() != n * file_bytes_of(t))
             throw ShapeError(sentence(prefix_, ": ", name, ": ", bytes.size(), " bytes are not ", shape, " elements of type ", t));
-        append_bytes(std::string(name), t, shape, bytes, shard);
+        append_bytes(name, t, shape, bytes, shard);
     }
     /// A part of the tensor `name`, whose shape as a whole is `shape`. A part that is everything is the tensor itself.
     ///
@@ -155,16 +173,17 @@ public:
         if (part == shape) return add(name, t, shard);
         auto key = slice.key(name);
         check_new(key, std::string(name) + " (" + slice.text() + ")");
-        auto whole = entries_.find(name);
-        if (whole != entries_.end()) {
-            if (whole->second.slices.empty()) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
+        auto whole = sliced_.find(name);
+        if (whole == sliced_.end() && entries_.contains(name)) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
+        if (whole != sliced_.end()) {
             const auto before = detail::stored_shape(whole->second.shape, prefix_);
             if (before != shape) throw ShapeError(sentence(prefix_, ": ", name, ": parts of ", before, " and of ", shape));
             if (whole->second.dtype != t.dtype()) throw TypeError(sentence(prefix_, ": ", name, ": parts of ", whole->second.dtype, " and of ", t.dtype()));
         }
-        append(std::move(key), t, shard);
-        if (whole == entries_.end()) {
-            whole = entries_.emplace(std::string(name), described(t.dtype(), shape)).first;
+        append(key, t, shard);
+        if (whole == sliced_.end()) {
+            whole = sliced_.emplace(std::string(name), proto::BundleEntryProto{}).first;
+            describe(whole->second, t.dtype(), shape);
             whole->second.shard_id = static_cast<std::int32_t>(shard);  // means nothing; TensorFlow's merger has it
         }
         whole->second.slices.push_back(slice.proto());

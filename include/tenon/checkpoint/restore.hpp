@@ -41,9 +41,19 @@ template <class = void> std::string nearest_keys(std::span<const StoredTensor> t
 /// What one variable is read from.
 struct RestoreStep {
     const StoredTensor* from = nullptr;
-    TensorSlice slice;
     State* to = nullptr;
-    Dims dims;
+    bool whole = true;
+    TensorSlice slice{};  ///< otherwise
+
+    template <class = void> Tensor read(const BundleReader& c, BundleReader::Cursor& cursor) const { return whole ? c.read(*from, cursor) : c.read(*from, slice, cursor); }
+    template <class = void> void read_into(const BundleReader& c, std::span<std::byte> memory, BundleReader::Cursor& cursor) const {
+        if (whole) c.read_into(*from, memory, cursor);
+        else c.read_into(*from, slice, memory, cursor);
+    }
+    template <class = void> void verify(const BundleReader& c, BundleReader::Cursor& cursor) const {
+        if (whole) c.verify(*from, cursor);
+        else c.verify(*from, slice, cursor);
+    }
 };
 
 /// Compares everything; `steps` are those that fit.
@@ -51,16 +61,20 @@ template <class = void> RestoreReport plan_restore(const BundleReader& checkpoin
     RestoreReport report;
     report.prefix = checkpoint.prefix();
     const auto tensors = checkpoint.tensors();
+    const StoredTensor* next = tensors.data();  // both are in the order of their names
+    steps.reserve(variables.size());
+    report.restored.reserve(variables.size());
     std::vector<bool> asked(tensors.size());
     for (const auto& v : variables) {
         const auto& o = *v.variable.operation;
         const auto who = [&] { return v.key == o.name ? v.key : v.key + " (for the variable " + o.name + ")"; };
-        const auto* const t = checkpoint.find(v.key);
+        const auto* const t = next != tensors.data() + tensors.size() && next->name == v.key ? next : checkpoint.find(v.key);
         if (!t) {
             report.missing.push_back(who() + " is not in the checkpoint" + (report.missing.size() < 20 ? nearest_keys(tensors, v.key) : ""));
             continue;
         }
         asked[static_cast<std::size_t>(t - tensors.data())] = true;
+        next = t + 1;
         const auto dims = o.state->value ? o.state->value.dims() : o.results[0].dims;
         const auto dtype = o.table->dtype;
         bool fits = true;
@@ -68,14 +82,14 @@ template <class = void> RestoreReport plan_restore(const BundleReader& checkpoin
             fits = false;
             report.mistyped.push_back(sentence(who(), " is ", t->dtype, " in the checkpoint, ", dtype, " in the graph"));
         }
-        RestoreStep step{t, TensorSlice::whole(t->shape.size()), o.state.get(), {}};
+        RestoreStep step{t, o.state.get()};
         try {
             const auto part = ShapeAndSlice::parse(v.slice);
             if (part && part->shape != t->shape) throw ShapeError(sentence(t->shape, " in the checkpoint, ", part->shape, " in the graph, of which ", part->slice, " is wanted"));
-            if (part) step.slice = part->slice;
-            const auto shape = part ? part->slice.within(part->shape).extents() : t->shape;
+            if (part) step.whole = false, step.slice = part->slice;
+            const auto sliced = part ? part->slice.within(part->shape).extents() : Extents();
+            const auto& shape = part ? sliced : t->shape;
             if (shape.size() > std::size_t{max_rank} || !compatible(dims_of(shape), dims)) throw ShapeError(sentence(shape, " in the checkpoint, ", dims, " in the graph"));
-            step.dims = dims_of(shape);
         } catch (const Error& e) {  // of the shape, or of the words for the slice
             fits = false;
             report.misshaped.push_back(who() + " is " + e.what());
@@ -110,11 +124,11 @@ public:
         auto* to = aside_.data();
         for (const auto& s : steps_) {
             if (twice_) {
-                checkpoint_.verify(*s.from, s.slice, cursor_);
+                s.verify(checkpoint_, cursor_);
                 continue;
             }
             const auto n = s.to->value.bytes();
-            checkpoint_.read_into(*s.from, s.slice, {to, n}, cursor_);
+            s.read_into(checkpoint_, {to, n}, cursor_);
             to += n;
         }
     }
@@ -126,7 +140,7 @@ public:
                 const auto to = memory(s);
                 if (twice_) {
                     if (!s.to->initialized) advise_large_pages(to.data(), to.size());
-                    checkpoint_.read_into(*s.from, s.slice, to, cursor_);
+                    s.read_into(checkpoint_, to, cursor_);
                     continue;
                 }
                 if (!to.empty()) std::memcpy(to.data(), from, to.size());
@@ -147,13 +161,15 @@ template <class = void> RestoreReport restore_variables(const std::string& prefi
     auto report = plan_restore(checkpoint, variables, steps);
     if (!report.fits()) throw RestoreError(report.text());
     const auto place = [](const RestoreStep& s) { return s.from->parts.empty() ? std::pair(0u, std::uint64_t{0}) : std::pair(s.from->parts[0].file, s.from->parts[0].offset); };
-    std::stable_sort(steps.begin(), steps.end(), [&](const RestoreStep& a, const RestoreStep& b) { return place(a) < place(b); });
+    const auto before = [&](const RestoreStep& a, const RestoreStep& b) { return place(a) < place(b); };
+    if (!std::is_sorted(steps.begin(), steps.end(), before)) std::stable_sort(steps.begin(), steps.end(), before);
 
     BundleReader::Cursor cursor;
-    const auto fresh = std::stable_partition(steps.begin(), steps.end(), [&](const RestoreStep& s) { return how == Restore::copy && s.to->value && s.from->dtype != DType::string; });
+    const auto in_place = [&](const RestoreStep& s) { return how == Restore::copy && s.to->value && s.from->dtype != DType::string; };
+    const auto fresh = std::is_partitioned(steps.begin(), steps.end(), in_place) ? std::partition_point(steps.begin(), steps.end(), in_place) : std::stable_partition(steps.begin(), steps.end(), in_place);
     std::vector<Tensor> values;
     for (auto s = fresh; s != steps.end(); ++s)
-        values.push_back(how == Restore::view && s->slice.whole() ? checkpoint.view(*s->from, cursor) : checkpoint.read(*s->from, s->slice, cursor));
+        values.push_back(how == Restore::view && s->whole ? checkpoint.view(*s->from, cursor) : s->read(checkpoint, cursor));
     RestoreInPlace(checkpoint, cursor, {steps.begin(), fresh}).apply();
     for (auto& s : steps) s.to->initialized = true;  // from here on nothing can fail
     for (auto s = fresh; s != steps.end(); ++s) {

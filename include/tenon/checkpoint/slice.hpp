@@ -27,8 +27,6 @@ struct TensorSlice {
     std::vector<Span> axes;
 
     bool operator==(const TensorSlice&) const = default;
-    /// Whether it says "everything", of whatever shape.
-    bool whole() const { return std::all_of(axes.begin(), axes.end(), [](const Span& a) { return a.whole(); }); }
     static TensorSlice whole(std::size_t rank) { return {std::vector<Span>(rank)}; }
 
     /// Errors    ValueError "Expected a pair of numbers or '-' but got '0': string = 0:0,2"

@@ -32,15 +32,15 @@ struct StoredTensor {
 namespace detail {
 
 /// The part that entry `e` describes, checked against the header.
-inline StoredPart stored_part(const proto::BundleEntryProto& e, const proto::BundleHeaderProto& header, const std::string& where) {
+template <class Where> StoredPart stored_part(const proto::BundleEntryProto& e, const proto::BundleHeaderProto& header, const Where& where) {
     const auto shape = stored_shape(e.shape, where);
     const auto n = static_cast<std::uint64_t>(elements_of(shape));
-    if (e.shard_id < 0 || e.shard_id >= header.num_shards) throw CorruptError(sentence(where, ": shard ", e.shard_id, " of ", header.num_shards));
-    if (e.offset < 0 || e.size < 0) throw CorruptError(sentence(where, ": ", e.size, " bytes at ", e.offset));
+    if (e.shard_id < 0 || e.shard_id >= header.num_shards) throw CorruptError(sentence(text_of(where), ": shard ", e.shard_id, " of ", header.num_shards));
+    if (e.offset < 0 || e.size < 0) throw CorruptError(sentence(text_of(where), ": ", e.size, " bytes at ", e.offset));
     const auto bytes = static_cast<std::uint64_t>(e.size), width = is_dtype(e.dtype) ? std::uint64_t{file_bytes_of(e.dtype)} : 0;
     if (width && (bytes % width || bytes / width != n))
-        throw CorruptError(sentence(where, ": Invalid size in bundle entry: stored size ", bytes, "; ", shape, " elements of type ", e.dtype, " have ", width, " bytes each"));
-    if (e.dtype == DType::string && bytes < n) throw CorruptError(sentence(where, ": Invalid size in bundle entry: stored size ", bytes, " for ", n, " strings"));
+        throw CorruptError(sentence(text_of(where), ": Invalid size in bundle entry: stored size ", bytes, "; ", shape, " elements of type ", e.dtype, " have ", width, " bytes each"));
+    if (e.dtype == DType::string && bytes < n) throw CorruptError(sentence(text_of(where), ": Invalid size in bundle entry: stored size ", bytes, " for ", n, " strings"));
     return {TensorSlice::whole(shape.size()).within(shape), static_cast<std::uint32_t>(e.shard_id), static_cast<std::uint64_t>(e.offset), bytes, unmask_crc(e.crc32c), {}};
 }
 
@@ -48,19 +48,20 @@ inline StoredPart stored_part(const proto::BundleEntryProto& e, const proto::Bun
 inline std::vector<StoredTensor> stored_tensors(const BundleIndex& index, Defects* defects = nullptr) {
     std::vector<StoredTensor> all;
     std::size_t parts = 0, part_keys = 0;
+    all.reserve(index.entries.size());
     for (const auto& [key, e] : index.entries) {
         if (key.starts_with('\0')) {
             ++part_keys;
             continue;
         }
         attempt(defects, [&] {
-            const auto where = index_name(index.prefix) + ": " + key;
+            const auto where = [&, &key = key] { return index_name(index.prefix) + ": " + key; };
             StoredTensor t{key, e.dtype, stored_shape(e.shape, where), !e.slices.empty(), {}};
             if (!t.sliced) t.parts.push_back(stored_part(e, index.header, where));
             for (const auto& s : e.slices) {
                 const auto slice = TensorSlice::from(s);
                 const auto* const part = index.find(slice.key(key));
-                const auto named = where + " (" + slice.text() + ")";
+                const auto named = where() + " (" + slice.text() + ")";
                 if (!part) throw CorruptError(named + ": a part of the tensor is not there");
                 ++parts;
                 if (part->dtype != e.dtype) throw CorruptError(sentence(named, ": elements of type ", part->dtype, " in a tensor of ", e.dtype));

@@ -40,7 +40,9 @@ inline std::optional<std::uint32_t> get_varint32(std::string_view& from) {
 
 namespace detail {
 template <class U> void put_little_endian(std::string& to, U v) {
-    for (std::size_t i = 0; i < sizeof v; ++i) to += static_cast<char>(v >> (8 * i));
+    char bytes[sizeof v];
+    for (std::size_t i = 0; i < sizeof v; ++i) bytes[i] = static_cast<char>(v >> (8 * i));
+    to.append(bytes, sizeof v);
 }
 template <class U> std::optional<U> get_little_endian(std::string_view& from) {
     if (from.size() < sizeof(U)) return {};

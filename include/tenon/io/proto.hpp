@@ -161,14 +161,22 @@ private:
     }
 };
 
+/// Encodes messages one after the other, in memory that stays.
+///
 /// Writes from the end to the beginning, so that a message's length is known when it is due: one pass, no sizes computed before.
 class Encoder {
     std::string buffer_;
     std::size_t begin_ = 0;
 
 public:
-    std::string_view bytes() const { return std::string_view(buffer_).substr(begin_); }
+    /// The message's bytes, which stay until the next call.
+    template <class M> std::string_view encode(const M& message) {
+        begin_ = buffer_.size();
+        write(&message, message_of<M>());
+        return std::string_view(buffer_).substr(begin_);
+    }
 
+private:
     void write(const void* message, const Message& table) {
         if (const auto* const unknown = table.unknown(message); unknown && *unknown) put(**unknown);
         for (auto f = table.fields.rbegin(); f != table.fields.rend(); ++f) {
@@ -182,8 +190,6 @@ public:
             if (packed) head(*f, 2, size() - end);
         }
     }
-
-private:
     std::size_t size() const { return buffer_.size() - begin_; }
     char* room(std::size_t n) {
         if (begin_ < n) {
@@ -199,9 +205,15 @@ private:
         if (!s.empty()) std::memcpy(room(s.size()), s.data(), s.size());
     }
     void varint(std::uint64_t v) {
-        std::string digits;  // short enough to need no memory
-        put_varint(digits, v);
-        put(digits);
+        if (v < 0x80) {
+            *room(1) = static_cast<char>(v);
+            return;
+        }
+        char digits[10];
+        std::size_t n = 0;
+        for (; v >= 0x80; v >>= 7) digits[n++] = static_cast<char>(v | 0x80);
+        digits[n++] = static_cast<char>(v);
+        put({digits, n});
     }
     void head(const Field& f, std::uint32_t wire, std::uint64_t length) {
         if (wire == 2) varint(length);
@@ -222,9 +234,7 @@ private:
 ///
 /// Cost      one pass, one copy
 template <class M> void encode(const M& message, std::string& out) {
-    detail::Encoder encoder;
-    encoder.write(&message, message_of<M>());
-    out += encoder.bytes();
+    out += detail::Encoder().encode(message);
 }
 template <class M> std::string encode(const M& message) {
     std::string out;

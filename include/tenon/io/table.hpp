@@ -54,11 +54,12 @@ class TableBuilder {
         written_ = write(block_);
         pending_ = true;
     }
-    void index_pending(std::string_view key) {
+    /// `key` makes the one to be shown in the index.
+    template <class Key> void index_pending(Key key) {
         if (!std::exchange(pending_, false)) return;
         std::string handle;
         put_handle(handle, written_);
-        index_.add(key, handle);
+        index_.add(key(), handle);
     }
     static unsigned at(std::string_view s, std::size_t i) { return static_cast<unsigned char>(s[i]); }
     /// A short key k with a <= k < b.
@@ -86,7 +87,7 @@ public:
     void add(std::string_view key, std::string_view value) {
         if (any_ && key <= last_key_) throw ValueError("a table's keys must ascend");
         if (any_ && key.size() + value.size() >= 2 * block_bytes_) flush();
-        index_pending(separator(last_key_, key));
+        index_pending([&] { return separator(last_key_, key); });
         block_.add(key, value);
         last_key_ = key;
         any_ = true;
@@ -97,7 +98,7 @@ public:
         flush();
         BlockBuilder none;
         const auto metaindex = write(none);
-        index_pending(successor(last_key_));
+        index_pending([&] { return successor(last_key_); });
         const auto index = write(index_);
         std::string footer;
         put_handle(footer, metaindex);

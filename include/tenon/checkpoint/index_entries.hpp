@@ -1,0 +1,54 @@
+// The entries of an index on their way to its table: keys with their encoded values, one behind the other in one piece of memory.
+#pragma once
+#include "../io/table.hpp"
+
+#include <unordered_map>
+
+namespace tenon::detail {
+
+/// Keys may come in any order, each once. In ascending order, which is the usual one, they cost no look-up.
+class IndexEntries {
+    struct Entry {
+        std::size_t at;
+        std::uint32_t key_bytes, value_bytes;
+    };
+    std::string bytes_;
+    std::vector<Entry> entries_;
+    std::unordered_multimap<std::size_t, std::size_t> by_hash_;  // of all entries, once one did not ascend
+    bool ascending_ = true;
+
+    std::string_view key(const Entry& e) const { return std::string_view(bytes_).substr(e.at, e.key_bytes); }
+    std::string_view value(const Entry& e) const { return std::string_view(bytes_).substr(e.at + e.key_bytes, e.value_bytes); }
+    static std::size_t hash(std::string_view k) { return std::hash<std::string_view>{}(k); }
+
+public:
+    bool contains(std::string_view k) const {
+        if (entries_.empty()) return false;
+        if (!ascending_) {
+            for (auto [at, end] = by_hash_.equal_range(hash(k)); at != end; ++at) if (key(entries_[at->second]) == k) return true;
+            return false;
+        }
+        const auto at = std::lower_bound(entries_.begin(), entries_.end(), k, [&](const Entry& e, std::string_view wanted) { return key(e) < wanted; });
+        return at != entries_.end() && key(*at) == k;
+    }
+    /// Whether `k` stands behind all others, and so is new.
+    bool ascends(std::string_view k) const { return ascending_ && (entries_.empty() || key(entries_.back()) < k); }
+    /// The key is new.
+    void add(std::string_view k, std::string_view v) {
+        if (ascending_ && !ascends(k)) {
+            for (std::size_t i = 0; i < entries_.size(); ++i) by_hash_.emplace(hash(key(entries_[i])), i);
+            ascending_ = false;
+        }
+        if (!ascending_) by_hash_.emplace(hash(k), entries_.size());
+        entries_.push_back({bytes_.size(), static_cast<std::uint32_t>(k.size()), static_cast<std::uint32_t>(v.size())});
+        bytes_.append(k).append(v);
+    }
+    /// Calls visit(key, value) in the order of the keys.
+    template <class Visit> void each(Visit visit) const {
+        auto sorted = ascending_ ? std::vector<Entry>() : entries_;
+        std::sort(sorted.begin(), sorted.end(), [&](const Entry& a, const Entry& b) { return key(a) < key(b); });
+        for (const auto& e : ascending_ ? entries_ : sorted) visit(key(e), value(e));
+    }
+};
+
+}  // namespace tenon::detail
