@@ -192,14 +192,16 @@ TEST_CASE("running again allocates nothing") {
     auto loss = mean(square(matmul(x, w) + b));
     const Output train = Adam{{.learning_rate = 1e-2f}}.minimize(loss);
     const std::vector<float> data(64 * 30, 0.5f);
-    Session s;
-    auto step = s.make_callable({train, loss}, feed(x, data, {64, 30}));
-    step();
-    const float before = step.result<float>(1)[0];
-    const long count = allocations;
-    for (int i = 0; i < 50; ++i) step();
-    CHECK(allocations == count);
-    CHECK(step.result<float>(1)[0] < before);
+    for (const int threads : {1, 3}) {
+        Session s{Graph{train, loss}, {.threads = threads, .least_share = 0}};
+        auto step = s.make_callable({train, loss}, feed(x, data, {64, 30}));
+        step();
+        const float before = step.result<float>(1)[0];
+        const long count = allocations;
+        for (int i = 0; i < 50; ++i) step();
+        CHECK(allocations == count);
+        CHECK(step.result<float>(1)[0] < before);
+    }
 }
 
 TEST_CASE("what a constant waits for runs first, also where the constant was folded into another value") {

@@ -35,6 +35,32 @@ template <class T> double distance(const std::vector<T>& got, const std::vector<
     return worst;
 }
 
+/// Image by image, and the filter's gradient by shares: the same to the last bit.
+template <class T> using Numbers = std::vector<T>;
+template <class T>
+void compare_with_shares(const conv::Shape& s, Machine on, const Numbers<T>& input, const Numbers<T>& filter, const Numbers<T>& upstream, const Numbers<T>& output, const Numbers<T>& d_input, const Numbers<T>& d_filter) {
+    if (conv::images_are_apart(s)) {
+        conv::Shape one = s;
+        one.batch = 1;
+        Numbers<T> y(output.size()), dx(d_input.size());
+        Buffer workspace(std::max(conv::forward_workspace_bytes<T>(one, on), conv::backprop_input_workspace_bytes<T>(one, on)));
+        for (std::int64_t b = 0; b < s.batch; ++b) {
+            conv::forward(one, input.data() + b * one.input_size(), filter.data(), y.data() + b * one.output_size(), workspace.data(), on);
+            conv::backprop_input(one, filter.data(), upstream.data() + b * one.output_size(), dx.data() + b * one.input_size(), workspace.data(), on);
+        }
+        CHECK(y == output);
+        CHECK(dx == d_input);
+    }
+    for (const int most : {2, 3, 5}) {
+        const int shares = conv::backprop_filter_shares<T>(s, most, on);
+        Numbers<T> df(d_filter.size(), T(7));
+        Buffer workspace(conv::backprop_filter_workspace_bytes<T>(s, on));
+        for (int i = 0; i < shares; ++i) conv::backprop_filter(s, input.data(), upstream.data(), df.data(), workspace.data(), on, {i, shares});
+        CHECK(conv::backprop_filter_shares<T>(s, shares, on) == shares);
+        CHECK(df == d_filter);
+    }
+}
+
 template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
     const auto input = draw.numbers<T>(s.input_size()), filter = draw.numbers<T>(s.filter_size()), upstream = draw.numbers<T>(s.output_size());
     std::vector<T> output(upstream.size(), T(7)), d_input(input.size(), T(7)), d_filter(filter.size(), T(7));
@@ -58,6 +84,7 @@ template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
         conv::backprop_filter(s, input.data(), upstream.data(), d_filter.data(), workspace_f.data(), on);
         INFO("machine ", static_cast<int>(on));
         CHECK(distance(output, want) <= tolerance);
+        compare_with_shares(s, on, input, filter, upstream, output, d_input, d_filter);
         const auto epilogue = end.of(output, in_place);
         conv::forward(s, input.data(), filter.data(), output.data(), workspace.data(), on, epilogue);
         CHECK(distance(output, want_end) <= tolerance);

@@ -7,6 +7,7 @@
 //   infer(dims of the data inputs) -> Inferred        constexpr; the compiler, the importer and the planner call it
 //   forward(packets) -> packet                        elementwise ops: of registers, written as of Eigen's arrays, so they fuse
 //   compute<T>(const Call&)                           all others: a kernel on memory
+//   by_rows, sharing                                  how threads share `compute` (Sharing in operation.hpp); elementwise ops need neither
 //   gradient(self, g, y, a, b) -> tuple               ops of the same language, one result per data input
 //
 // `self` in a rule is a Constant<op> where the op is part of a type and a RunTime<O> where it came from a file;

@@ -7,6 +7,7 @@
 //       └── group ──► Group: a compiled kernel from farther inputs straight to this result, if a typed
 //                     statement made it; the operations between exist all the same
 #pragma once
+#include "../tensor/share.hpp"
 #include "../tensor/tensor.hpp"
 #include "../tensor/view.hpp"
 #include "op.hpp"
@@ -55,11 +56,19 @@ struct Call {
     std::byte* workspace;        ///< as many bytes as the op asked for, 64-byte aligned
     const void* prepared;        ///< what the op's `prepare` returned
     random::Philox* random;              ///< the operation's own stream, for ops that draw
+    Share share{};               ///< of the work, for kernels that asked for shares
 
     template <class T> View<const T> input(std::size_t i) const { return view<const T>(*in[i]); }
     template <class T> View<T> output(std::size_t i) const { return view<T>(*out[i]); }
 };
 using Kernel = void (*)(const Call&);
+/// How threads share a kernel's work: by so many calls that may run at the same time. If `rows`, a bit per input, says which have their first axis in
+/// common with all outputs, each call is given some rows of them, and a kernel need not know; else it is told its `share`.
+struct Sharing {
+    int count = 1;
+    std::uint32_t rows = 0;
+    std::size_t workspace = 0;  ///< bytes of each call that is told its share
+};
 
 /// What a plan makes of a product of matrices a b, whose result goes somewhere else than to all its readers: its kernel's `prepared`, or null.
 struct ProductUse {
@@ -120,6 +129,7 @@ struct OpTable {
     std::int64_t (*first_column)(const void* op, const Dims& in, const Dims& out) = nullptr;  ///< of what gives some columns of a matrix: the first; -1 if it does not
     std::size_t (*workspace)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
     std::shared_ptr<const void> (*prepare)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
+    Sharing (*sharing)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) = nullptr;  ///< elementwise ops need none
     void (*seed)(const void* op, random::Philox&) = nullptr;  ///< the stream's start, for ops that draw
     std::vector<Output> (*gradient)(const std::shared_ptr<Operation>& y, std::span<const Output> g) = nullptr;  ///< per input
     const OpTable* add_n = nullptr;  ///< how contributions to an adjoint of this dtype are summed
@@ -195,6 +205,12 @@ struct Operation {
 };
 inline const Dims& Output::dims() const { return operation->results[static_cast<std::size_t>(index)].dims; }
 inline DType Output::dtype() const { return operation->results[static_cast<std::size_t>(index)].dtype; }
+
+/// Of a kernel that computes rows from rows, if it takes so many nanoseconds; about as long as its operands take to read, if it is not known.
+template <class = void> Sharing shared_rows(std::uint32_t rows, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads, double nanoseconds = 0) {
+    if (nanoseconds == 0) for (const auto* list : {&in, &out}) for (const Ref* r : *list) nanoseconds += static_cast<double>(r->dims.size()) * static_cast<double>(bytes_of(r->dtype)) / 16;
+    return {threads.shares(nanoseconds, out[0]->dims[0]), rows};
+}
 
 template <class O> const O& as(const void* op) { return *static_cast<const O*>(op); }
 /// "'name' (MatMul)", for messages.

@@ -185,6 +185,8 @@ template <class O> consteval OpTable make_untyped_table() {
     if constexpr (requires(const O& o, std::span<const Ref* const> r) { o.prepare(r, r); })
         t.prepare = [](const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) { return as<O>(op).prepare(in, out); };
     else if constexpr (ElementwiseOp<O>) t.prepare = &prepare_elementwise;
+    if constexpr (requires { requires O::by_rows != 0; })
+        t.sharing = [](const void*, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) -> Sharing { return shared_rows(O::by_rows, in, out, threads); };
     if constexpr (requires(const O& o, random::Philox& p) { o.seed_stream(p); }) t.seed = [](const void* op, random::Philox& p) { as<O>(op).seed_stream(p); };
     if constexpr (const_inputs_of<O> > 0) {
         t.complete = &complete<O>;
@@ -209,6 +211,8 @@ template <class O, class T> consteval OpTable make_kernel_table() {
             t.turn = &O::template turn<T>;
             t.is_turned = [](const void* op) { return as<O>(op).is_turned(); };
         }
+        if constexpr (!is_small_float<K> && requires(const O& o, std::span<const Ref* const> r) { o.template sharing<K>(r, r, Threads{}); })
+            t.sharing = [](const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) -> Sharing { return as<O>(op).template sharing<K>(in, out, threads); };
         if constexpr (HasWorkspace<O, K> || (is_small_float<K> && !keeps_type<O>)) t.workspace = &workspace<O, K>;
     }
     return t;

@@ -25,6 +25,9 @@ template <class O, int slots, int inputs, int gradient_at> struct Applying {
             if (i != gradient_at && in[static_cast<std::size_t>(i)].ranked() && in[static_cast<std::size_t>(i)].rank != 0) return reject("[", O::name, "] input ", i, " is not a scalar: ", in[static_cast<std::size_t>(i)]);
         return variable;
     }
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const>, const Threads& threads) const {
+        return {threads.shares(static_cast<double>(in[0]->dims.size()) * (2 * slots + 3) * sizeof(T) / 32, in[0]->dims.size() / 64)};
+    }
     template <class... D> static constexpr Inferred infer(const D&... d) {
         const std::array<Dims, sizeof...(D)> in{d...};
         return infer(std::span<const Dims>(in));
@@ -34,7 +37,8 @@ protected:
     /// f(variable, slots.., gradient) in packets; what f makes of the variable and the slots is theirs.
     template <class T, class F> static void update(const Call& c, F f) {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
-            tenon::update<slots + 1>(std::array{static_cast<T*>(c.in[I]->data)..., static_cast<T*>(c.in[gradient_at]->data)}, c.in[0]->dims.size(), f);
+            const auto some = c.share.of(c.in[0]->dims.size(), 64);
+            tenon::update<slots + 1>(std::array{static_cast<T*>(c.in[I]->data) + some.from..., static_cast<T*>(c.in[gradient_at]->data) + some.from}, some.size(), f);
         }(std::make_index_sequence<slots + 1>{});
     }
     template <class T> static T rate(const Call& c, std::size_t i) { return c.input<T>(i)[0]; }

@@ -51,6 +51,11 @@ struct Conv2D {
     template <class T> void compute(const Call& c) const {
         conv::forward(shape(c.in[0]->dims, c.in[1]->dims), c.input<T>(0).data, c.input<T>(1).data, c.output<T>(0).data, c.workspace);
     }
+    /// Every image is convolved by one thread.
+    template <class T> static Sharing by_images(std::uint32_t rows, const conv::Shape& s, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) {
+        return !conv::images_are_apart(s) ? Sharing{} : shared_rows(rows, in, out, threads, gemm::nanoseconds<T>(s.positions(), s.filters, s.patch()));
+    }
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const { return by_images<T>(0b1, shape(in[0]->dims, in[1]->dims), in, out, threads); }
     template <class T> static auto gradient(const RunTime<Conv2D>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>& filter) {
         return std::tuple(make<T>(detail::later<Conv2DBackpropInput, T>{self.op, {}}, {detail::extents_of(x), filter, g}), make<T>(detail::later<Conv2DBackpropFilter, T>{self.op, {}}, {x, detail::extents_of(filter), g}));
     }
@@ -85,6 +90,7 @@ struct Conv2DBackpropInput : Conv2D {
     template <class T> void compute(const Call& c) const {
         conv::backprop_input(shape(c.out[0]->dims, c.in[1]->dims), c.input<T>(1).data, c.input<T>(2).data, c.output<T>(0).data, c.workspace);
     }
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const { return by_images<T>(0b100, shape(out[0]->dims, in[1]->dims), in, out, threads); }
     template <class T> static auto gradient(const RunTime<Conv2DBackpropInput>& self, const Node<T>& g, const Node<T>&, const Node<T>& filter, const Node<T>& out_backprop) {
         return std::tuple(make<T>(detail::later<Conv2DBackpropFilter, T>{self.op, {}}, {g, detail::extents_of(filter), out_backprop}), make<T>(Conv2D(self.op), {g, filter}));
     }
@@ -103,7 +109,12 @@ struct Conv2DBackpropFilter : Conv2D {
         return conv::backprop_filter_workspace_bytes<T>(shape(in[0]->dims, out[0]->dims));
     }
     template <class T> void compute(const Call& c) const {
-        conv::backprop_filter(shape(c.in[0]->dims, c.out[0]->dims), c.input<T>(0).data, c.input<T>(2).data, c.output<T>(0).data, c.workspace);
+        conv::backprop_filter(shape(c.in[0]->dims, c.out[0]->dims), c.input<T>(0).data, c.input<T>(2).data, c.output<T>(0).data, c.workspace, machine(), c.share);
+    }
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const {
+        const auto s = shape(in[0]->dims, out[0]->dims);
+        const int most = threads.shares(gemm::nanoseconds<T>(s.positions(), s.filters, s.patch()), threads.count);
+        return {conv::backprop_filter_shares<T>(s, most), 0, workspace<T>(in, out)};
     }
     template <class T> static auto gradient(const RunTime<Conv2DBackpropFilter>& self, const Node<T>& g, const Node<T>&, const Node<T>& x, const Node<T>& out_backprop) {
         return std::tuple(make<T>(detail::later<Conv2DBackpropInput, T>{self.op, {}}, {detail::extents_of(x), g, out_backprop}), make<T>(Conv2D(self.op), {x, g}));
@@ -125,6 +136,7 @@ struct DepthwiseConv2dNative {
     Dims dilations{1, 1, 1, 1};
     static constexpr const char* name = "DepthwiseConv2dNative";
     static constexpr int arity = 2;
+    static constexpr std::uint32_t by_rows = 0b1;
     template <class Self = DepthwiseConv2dNative> static constexpr auto params = members(attr("strides", &Self::strides), attr("padding", &Self::padding), attr("explicit_paddings", &Self::explicit_paddings),
                                               attr("data_format", &Self::data_format), attr("dilations", &Self::dilations));
 
@@ -153,6 +165,7 @@ struct DepthwiseConv2dNative {
 struct DepthwiseConv2dNativeBackpropInput : DepthwiseConv2dNative {
     Dims input_sizes;
     static constexpr const char* name = "DepthwiseConv2dNativeBackpropInput";
+    static constexpr std::uint32_t by_rows = 0b100;
     template <class Self = DepthwiseConv2dNativeBackpropInput> static constexpr auto params = members(const_input("input_sizes", &Self::input_sizes, 0), DepthwiseConv2dNative::params<>);
     constexpr Inferred infer(const Dims& filter, const Dims& g) const {
         return detail::infer_backprop<DepthwiseConv2dNativeBackpropInput>(infer_as(*this, input_sizes, filter), g, input_sizes);
@@ -169,6 +182,7 @@ struct DepthwiseConv2dNativeBackpropInput : DepthwiseConv2dNative {
 struct DepthwiseConv2dNativeBackpropFilter : DepthwiseConv2dNative {
     Dims filter_sizes;
     static constexpr const char* name = "DepthwiseConv2dNativeBackpropFilter";
+    static constexpr std::uint32_t by_rows = 0;  // images are added up
     template <class Self = DepthwiseConv2dNativeBackpropFilter> static constexpr auto params = members(const_input("filter_sizes", &Self::filter_sizes, 1), DepthwiseConv2dNative::params<>);
     constexpr Inferred infer(const Dims& x, const Dims& g) const {
         return detail::infer_backprop<DepthwiseConv2dNativeBackpropFilter>(infer_as(*this, x, filter_sizes), g, filter_sizes);

@@ -54,6 +54,10 @@ struct SoftmaxCrossEntropyWithLogits {
         const T *features = whole(0), *labels = whole(1);
         by_row::cross_entropy(features, labels, c.output<T>(0).data, backprop.data, rows, classes);
     }
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const {
+        if (in[0]->dims != out[1]->dims || in[1]->dims != out[1]->dims) return {};
+        return shared_rows(0b11, in, out, threads);
+    }
     template <class T> static auto gradient(const RunTime<SoftmaxCrossEntropyWithLogits>&, const detail::Adjoints<T>& g, const Node<T>& y, const Node<T>& features, const Node<T>& labels) {
         const auto to = [](const Node<T>& d, const Node<T>& x) { return d ? Node<T>(sum_to(d, x)) : d; };
         Node<T> d_labels;
@@ -84,10 +88,14 @@ struct SparseSoftmaxCrossEntropyWithLogits {
     template <class T, class Index> static void of_labels(const Call& c) {
         const auto backprop = c.output<T>(1);
         const auto labels = c.input<Index>(1);
-        const auto wrong = by_row::sparse_cross_entropy(c.input<T>(0).data, labels.data, c.output<T>(0).data, backprop.data, backprop.dims[0], backprop.dims[1]);
-        if (wrong >= 0)
-            throw ValueError("[SparseSoftmaxCrossEntropyWithLogits] label " + std::to_string(labels[wrong]) + " of row " + std::to_string(wrong) + " is outside [0," + std::to_string(backprop.dims[1]) + ")");
+        const auto rows = c.share.of(backprop.dims[0]);
+        const auto first = rows.from * backprop.dims[1];
+        auto wrong = by_row::sparse_cross_entropy(c.input<T>(0).data + first, labels.data + rows.from, c.output<T>(0).data + rows.from, backprop.data + first, rows.size(), backprop.dims[1]);
+        if (wrong < 0) return;
+        wrong += rows.from;
+        throw ValueError("[SparseSoftmaxCrossEntropyWithLogits] label " + std::to_string(labels[wrong]) + " of row " + std::to_string(wrong) + " is outside [0," + std::to_string(backprop.dims[1]) + ")");
     }
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const { return {shared_rows(0, in, out, threads).count}; }
     template <class T> void compute(const Call& c) const {
         if (c.in[1]->dtype == DType::int64) of_labels<T, std::int64_t>(c);
         else of_labels<T, std::int32_t>(c);

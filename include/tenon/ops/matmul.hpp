@@ -1,6 +1,6 @@
 // Matrix products, alone and by the batch.
 #pragma once
-#include "../tensor/gemm.hpp"
+#include "../tensor/gemm_part.hpp"
 #include "broadcasting.hpp"
 
 namespace tenon {
@@ -41,10 +41,27 @@ struct MatMul {
             const ProductUse use = c.prepared ? *static_cast<const ProductUse*>(c.prepared) : ProductUse{};
             const bool tb = transpose_b && !use.turned;
             const auto b_stride = c.in[1]->dims[1];
-            const gemm::Factor<T> x{a, c.in[0]->dims[1], transpose_a}, z{b + use.first * (tb ? b_stride : 1), b_stride, tb};
-            if (use.into == ProductUse::assign) gemm::multiply(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, c.workspace);
-            else gemm::add(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
+            gemm::Factor<T> x{a, c.in[0]->dims[1], transpose_a}, z{b + use.first * (tb ? b_stride : 1), b_stride, tb};
+            T* to = y.data;
+            auto m = y.dims[0], n = y.dims[1];
+            if (c.share.count > 1) {
+                const auto [rows, columns] = gemm::Parts<T>(m, n, k, c.share.count)[c.share.index];
+                x = gemm::rows_of(x, rows), z = gemm::columns_of(z, columns);
+                to += rows.from * n + columns.from;
+                m = rows.size(), n = columns.size();
+            }
+            if (use.into == ProductUse::assign) gemm::multiply(to, y.dims[1], x, z, m, n, k, c.workspace);
+            else gemm::add(to, y.dims[1], x, z, m, n, k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
         }
+    }
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const requires std::is_floating_point_v<T> {
+        const auto m = out[0]->dims[0], n = out[0]->dims[1], k = in[0]->dims[!transpose_a];
+        Sharing s{gemm::Parts<T>(m, n, k, threads.shares(gemm::nanoseconds<T>(m, n, k), threads.count)).count()};
+        for (int i = 0; i < s.count; ++i) {
+            const auto part = gemm::Parts<T>(m, n, k, s.count)[i];
+            s.workspace = std::max(s.workspace, gemm::workspace_bytes<T>(part.rows.size(), part.columns.size(), k));
+        }
+        return s;
     }
     constexpr bool is_turned() const { return transpose_b; }
     template <class T> static void turn(const Call& c) requires std::is_floating_point_v<T> {
@@ -107,12 +124,18 @@ template <class O, bool broadcasts_batch> struct BatchProduct {
         const Sizes s = sizes(static_cast<const O&>(*this), in[0]->dims, in[1]->dims, out[0]->dims);
         return s.count ? gemm::workspace_bytes<T>(s.m, s.n, s.k) : 0;
     }
+    /// Every matrix is made by one thread.
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const {
+        const Sizes s = sizes(static_cast<const O&>(*this), in[0]->dims, in[1]->dims, out[0]->dims);
+        return {threads.shares(static_cast<double>(s.count) * gemm::nanoseconds<T>(s.m, s.n, s.k), s.count), 0, workspace<T>(in, out)};
+    }
     template <class T> void compute(const Call& c) const {
         const O& op = static_cast<const O&>(*this);
         const auto x = c.input<T>(0), y = c.input<T>(1);
         const auto r = c.output<T>(0);
         const Sizes s = sizes(op, x.dims, y.dims, r.dims);
-        for (std::int64_t i = 0; i < s.count; ++i) {
+        const auto some = c.share.of(s.count);
+        for (std::int64_t i = some.from; i < some.to; ++i) {
             const auto a = s.count == 1 ? 0 : matrix_of(x.dims, r.dims, i), b = s.count == 1 ? 0 : matrix_of(y.dims, r.dims, i);
             gemm::multiply(r.data + i * s.m * s.n, x.data + a * s.m * s.k, op.adj_x, y.data + b * s.k * s.n, op.adj_y, s.m, s.n, s.k, c.workspace);
         }

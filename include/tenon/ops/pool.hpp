@@ -42,6 +42,7 @@ struct MaxPool {
     DataFormat data_format = DataFormat::nhwc;
     static constexpr const char* name = "MaxPool";
     static constexpr int arity = 1;
+    static constexpr std::uint32_t by_rows = 0b1;
     template <class Self = MaxPool> static constexpr auto params = members(attr("ksize", &Self::ksize), attr("strides", &Self::strides), attr("padding", &Self::padding), attr("explicit_paddings", &Self::explicit_paddings),
                                               attr("data_format", &Self::data_format));
     constexpr Inferred infer(const Dims& x) const { return detail::infer_pool(*this, x); }
@@ -57,6 +58,7 @@ struct MaxPool {
 struct MaxPoolGradGrad : MaxPool {
     static constexpr const char* name = "MaxPoolGradGrad";
     static constexpr int arity = 3;
+    static constexpr std::uint32_t by_rows = 0b111;
     constexpr Inferred infer(const Dims& x, const Dims& y, const Dims& g) const {
         if (!compatible(x, g)) return reject("[", name, "] grad ", g, " for an input ", x);
         return detail::infer_pool_gradient(*this, x, {y});
@@ -75,6 +77,7 @@ struct MaxPoolGradGrad : MaxPool {
 struct MaxPoolGrad : MaxPool {
     static constexpr const char* name = "MaxPoolGrad";
     static constexpr int arity = 3;
+    static constexpr std::uint32_t by_rows = 0b111;
     constexpr Inferred infer(const Dims& x, const Dims& y, const Dims& g) const {
         const Inferred r = detail::infer_pool_gradient(*this, x, {y, g});
         return r.ok() ? Inferred(x) : r;
@@ -173,6 +176,7 @@ struct AvgPool {
     DataFormat data_format = DataFormat::nhwc;
     static constexpr const char* name = "AvgPool";
     static constexpr int arity = 1;
+    static constexpr std::uint32_t by_rows = 0b1;
     template <class Self = AvgPool> static constexpr auto params = members(attr("ksize", &Self::ksize), attr("strides", &Self::strides), attr("padding", &Self::padding), attr("data_format", &Self::data_format));
     constexpr Inferred infer(const Dims& x) const { return detail::infer_pool(*this, x); }
     template <class T> void compute(const Call& c) const { pool::average(detail::pool_shape(*this, c.in[0]->dims), c.input<T>(0).data, c.output<T>(0).data); }
@@ -187,6 +191,7 @@ struct AvgPool {
 struct AvgPoolGrad : AvgPool {
     Dims orig_input_shape;
     static constexpr const char* name = "AvgPoolGrad";
+    static constexpr std::uint32_t by_rows = 0b10;
     template <class Self = AvgPoolGrad> static constexpr auto params = members(const_input("orig_input_shape", &Self::orig_input_shape, 0), AvgPool::params<>);
     constexpr Inferred infer(const Dims& g) const {
         const Inferred y = detail::infer_pool_gradient(*this, orig_input_shape, {g});

@@ -20,6 +20,7 @@ template <class O> struct OverClasses {
         const auto classes = x.dims[-1];
         O::rows(x.data, c.output<T>(0).data, classes ? x.size() / classes : 0, classes);
     }
+    template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const { return in[0]->dims.rank < 2 ? Sharing{} : shared_rows(0b1, in, out, threads); }
 };
 namespace detail {
 /// The sum over the last axis, which stays as one.

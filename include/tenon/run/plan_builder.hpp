@@ -13,9 +13,12 @@ template <class Lazy = void> class PlanBuilder : PlanProducts<Lazy> {
 
     Plan& plan_;
     Streams& streams_;
+    StepSharing* sharing_;
 
 public:
-    PlanBuilder(Plan& plan, std::span<const Output> fetches, std::span<const Feed> feeds, Streams& streams) : Base(fetches, feeds), plan_(plan), streams_(streams) {}
+    /// `sharing`: by which threads share the work of long steps; null where there is one.
+    PlanBuilder(Plan& plan, std::span<const Output> fetches, std::span<const Feed> feeds, Streams& streams, StepSharing* sharing = nullptr)
+        : Base(fetches, feeds), plan_(plan), streams_(streams), sharing_(sharing) {}
     void build() { emit(); }
 
 private:
@@ -128,6 +131,10 @@ private:
                 d.workspace_at = placer.take(d.workspace);
                 placer.give_back(d.workspace_at, d.workspace);
             }
+            if (d.shared) {
+                for (auto& w : d.shared->workspaces) w.at = placer.take(w.bytes);
+                for (const auto& w : d.shared->workspaces) placer.give_back(w.at, w.bytes);
+            }
             for (const int v : dying[t]) placer.give_back(values_[z(v)].offset, bytes_of_value(v));
         }
         plan_.arena_bytes_ = placer.bytes();
@@ -140,7 +147,9 @@ private:
             std::vector<Ref> present;
             present.reserve(out.size());
             for (std::size_t i = 0; i < out.size(); ++i) if (d.out[i] != none) out[i] = &present.emplace_back(Ref{&present, out[i]->dims, out[i]->dtype});
-            d.prepared = static_cast<const Group*>(d.op)->prepare(d.op, in, out);
+            const auto* group = static_cast<const Group*>(d.op);
+            if (sharing_) d.shared = sharing_->share(d.run, d.op, *o.table, group, in, out, nullptr);
+            if (!d.shared) d.prepared = group->prepare(d.op, in, out);
             plan_.owned_.push_back(o.group);  // the operation may be given another
         } else {
             if (o.table->complete) {
@@ -149,10 +158,12 @@ private:
                 plan_.owned_.push_back(o.table->complete(o.op, known));
                 d.op = plan_.owned_.back().get();
             }
-            if (o.table->prepare) d.prepared = o.table->prepare(d.op, in, out);
             if (d.use) d.prepared = std::make_shared<ProductUse>(*d.use);
-            if (o.table->workspace) d.workspace = o.table->workspace(d.op, in, out);
+            if (sharing_) d.shared = sharing_->share(d.run, d.op, *o.table, nullptr, in, out, d.prepared);
+            if (!d.shared && o.table->prepare && !d.use) d.prepared = o.table->prepare(d.op, in, out);
+            if (!d.shared && o.table->workspace) d.workspace = o.table->workspace(d.op, in, out);
         }
+        if (d.shared) plan_.owned_.push_back(d.shared);
         if (d.prepared) plan_.owned_.push_back(d.prepared);
     }
     void finish(std::vector<Draft>& drafts) {
@@ -198,7 +209,10 @@ private:
                 if (fresh) t.seed(d.op, its);
                 stream = &its;
             }
-            plan_.steps_.push_back({d.run, Call{d.op, in, out, d.workspace ? plan_.arena_.data() + d.workspace_at : nullptr, d.prepared.get(), stream}, d.of});
+            if (d.shared) {
+                d.shared->bind(d.op, in, out, plan_.arena_.data());
+                plan_.steps_.push_back({d.shared->run, Call{d.shared.get(), in, out, nullptr, nullptr, nullptr}, d.of});
+            } else plan_.steps_.push_back({d.run, Call{d.op, in, out, d.workspace ? plan_.arena_.data() + d.workspace_at : nullptr, d.prepared.get(), stream}, d.of});
             for (std::size_t i = 0; i < d.in.size(); ++i) {
                 if (d.in[i] == none) continue;
                 const Value& owner = values_[z(root(d.in[i]))];

@@ -10,6 +10,7 @@
 // A product stays where it is in the sequence, but for a descent, which waits until the update.
 #pragma once
 #include "plan_order.hpp"
+#include "plan_shares.hpp"
 
 #include <optional>
 
@@ -33,6 +34,7 @@ protected:
         std::optional<ProductUse> use{};
         std::shared_ptr<const void> prepared{};
         std::size_t workspace = 0, workspace_at = 0;
+        std::shared_ptr<SharedStep> shared{};
         bool has_own_kernel() const { return op == of->op.get() && !of_plan; }
     };
 

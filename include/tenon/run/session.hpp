@@ -47,10 +47,19 @@ public:
     const Plan& plan() const { return *plan_; }
 };
 
+struct SessionOptions {
+    int threads = 1;        ///< that share the work of a run, the calling one counted
+    float least_share = 50;  ///< microseconds of work that are worth another thread
+};
+
 /// Runs parts of graphs. A session owns its workspace, plans and random streams; variables belong to the graph, so several
 /// sessions, one a thread, may run one graph for inference. One session is for one thread at a time.
 ///
-/// Errors    FeedError, NameError, ShapeError, UnsupportedError while planning; ValueError from a kernel. Nothing has
+/// With `Session{graph, {.threads = 2}}` kernels that take longer than 100 us are shared by two threads, shorter ones are not. Results are those of one thread, to
+/// the last bit. The other threads start with the first run that can use them, sleep between kernels and end with the session and its callables; a kernel
+/// waits for none that does not come, so a busy machine costs little, and of two runs at once the second is by one thread. One thread: nothing of this.
+///
+/// Errors    ValueError "[Session] needs 1 to 1024 threads: 0"; FeedError, NameError, ShapeError, UnsupportedError while planning; ValueError from a kernel. Nothing has
 ///           changed after an error while planning.
 class Session {
     struct Entry {
@@ -61,10 +70,15 @@ class Session {
     Graph graph_;
     std::vector<Entry> entries_;
     Streams streams_;
+    std::shared_ptr<StepSharing> sharing_{};
 
 public:
     Session() = default;
     template <class = void> explicit Session(Graph graph) : graph_(std::move(graph)) {}
+    template <class = void> Session(Graph graph, SessionOptions options) : graph_(std::move(graph)) {
+        if (options.threads < 1 || options.threads > 1024) throw ValueError("[Session] needs 1 to 1024 threads: " + std::to_string(options.threads));
+        if (options.threads > 1) sharing_ = sharing_by(Threads{options.threads, options.least_share * 1e3});
+    }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
@@ -118,7 +132,7 @@ private:
         for (std::size_t attempts = 0;; ++attempts) {
             auto plan = std::make_shared<Plan>();
             try {
-                PlanBuilder<>(*plan, fetches, feeds, streams_).build();
+                PlanBuilder<>(*plan, fetches, feeds, streams_, sharing_.get()).build();
                 if (feeds.size() == given) {
                     Entry e{{fetches.begin(), fetches.end()}, feeds, plan};
                     for (Feed& f : e.feeds) f.value = f.known ? f.value.clone() : Tensor(f.value.dtype(), f.value.dims(), nullptr, nullptr);

@@ -3,6 +3,7 @@
 #pragma once
 #include "conv_direct.hpp"
 #include "conv_patches.hpp"
+#include "gemm_part.hpp"
 #include "lanes.hpp"
 
 namespace tenon::conv {
@@ -22,9 +23,15 @@ template <class T> std::size_t backprop_input_workspace_bytes(const Shape& s, Ma
 }
 template <class T> std::size_t backprop_filter_workspace_bytes(const Shape& s, Machine on = machine()) {
     const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
-    if (s.output_size() == 0 || s.filter_size() == 0) return 0;
+    if (s.output_size() == 0 || s.filter_size() == 0 || s.input_size() == 0) return 0;
     if (detail::is_direct_to_filter(s, t)) return detail::Band<T>(s).bytes(s, t.rows);
     return detail::workspace_bytes<T>(s, [&](std::int64_t block) { return gemm::workspace_bytes<T>(s.patch(), s.group_filters(), block, on); });
+}
+
+/// Whether an image alone becomes, to the last bit, what it becomes among others, in forward() and backprop_input(): very small products are sums of another order.
+constexpr bool images_are_apart(const Shape& s) {
+    const std::int64_t positions = s.h.output * s.w.output;
+    return positions >= 16 && positions * s.patch() * s.group_filters() > 512;
 }
 
 /// output = input * filter, a cross-correlation: filters are not flipped. Of that what `end` says, by filter.
@@ -77,19 +84,35 @@ template <class T> void backprop_input(const Shape& s, const T* filter, const T*
     });
 }
 
-/// The gradient of forward() with respect to `filter`, from that of `output`.
+namespace detail {
+/// Of the products that make the filter's gradient of patches.
+template <class T> gemm::Parts<T> filter_parts(const Shape& s, int most, Machine on) { return {s.patch(), s.group_filters(), blocks_of<T>(s).shortest, most, on}; }
+}  // namespace detail
+
+/// Into how many shares, `most` at most, backprop_filter() is divided. Each element of the filter is summed by one; patches are made by all of them, which
+/// few filters do not pay for.
+template <class T> int backprop_filter_shares(const Shape& s, int most, Machine on = machine()) {
+    if (s.output_size() == 0 || s.filter_size() == 0 || s.input_size() == 0) return 1;
+    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct_to_filter(s, t)) return static_cast<int>(std::min<std::int64_t>(most, detail::filter_tiles(s, t)));
+    return s.is_its_own_patches() || s.group_filters() >= 64 ? detail::filter_parts<T>(s, most, on).count() : 1;
+}
+
+/// The gradient of forward() with respect to `filter`, from that of `output`; or one of backprop_filter_shares() of it.
 ///
 /// Source    TensorFlow op Conv2DBackpropFilter
-template <class T> void backprop_filter(const Shape& s, const T* input, const T* output, T* filter, std::byte* workspace, Machine on = machine()) {
-    if (s.output_size() == 0 || s.filter_size() == 0) { std::fill_n(filter, s.filter_size(), T(0)); return; }
-    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); s.input_size() > 0 && detail::is_direct_to_filter(s, t)) return detail::filter_direct(s, on, input, output, filter, workspace);
+template <class T> void backprop_filter(const Shape& s, const T* input, const T* output, T* filter, std::byte* workspace, Machine on = machine(), Share share = {}) {
+    if (s.output_size() == 0 || s.filter_size() == 0 || s.input_size() == 0) { std::fill_n(filter, s.filter_size(), T(0)); return; }
+    if (const gemm::Tiles<T>& t = gemm::tiles_for<T>(on); detail::is_direct_to_filter(s, t)) return detail::filter_direct(s, on, input, output, filter, workspace, share);
     const std::int64_t filters = s.group_filters();
-    std::fill_n(filter, s.filter_size(), T(0));
+    const gemm::Part part = detail::filter_parts<T>(s, share.count, on)[share.index];
+    T* const mine = filter + part.rows.from * s.filters + part.columns.from;
+    for (std::int64_t g = 0; g < s.groups; ++g)
+        for (std::int64_t r = 0; r < part.rows.size(); ++r) std::fill_n(mine + r * s.filters + g * filters, part.columns.size(), T(0));
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
         auto patches = detail::patches(s, input, g, from, count, workspace);
         patches.transposed = true;
-        gemm::add(filter + g * filters, s.filters, patches, gemm::Factor<T>{output + from * s.filters + g * filters, s.filters}, s.patch(), filters, count, T(1),
-                  workspace + detail::patch_bytes<T>(s), on);
+        gemm::add(mine + g * filters, s.filters, gemm::rows_of(patches, part.rows), gemm::columns_of(gemm::Factor<T>{output + from * s.filters + g * filters, s.filters}, part.columns),
+                  part.rows.size(), part.columns.size(), count, T(1), workspace + detail::patch_bytes<T>(s), on);
     });
 }
 

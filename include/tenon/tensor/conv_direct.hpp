@@ -11,6 +11,7 @@
 #pragma once
 #include "conv_shape.hpp"
 #include "gemm.hpp"
+#include "share.hpp"
 
 namespace tenon::conv {
 
@@ -146,21 +147,30 @@ template <class T> constexpr bool is_direct_to_filter(const Shape& s, const gemm
     const std::int64_t rows = s.w.window.size * s.channels;
     return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && s.filters % t.lanes == 0 && rows > t.few;
 }
-template <class T> void filter_direct(const Shape& s, Machine on, const T* input, const T* output, T* filter, std::byte* workspace) {
+/// How many tiles the rows of the filter's gradient make.
+template <class T> constexpr std::int64_t filter_tiles(const Shape& s, const gemm::Tiles<T>& t) {
+    const std::int64_t heights[3] = {t.rows, t.few, t.rows / 2};
+    std::int64_t tiles = 0;
+    for (std::int64_t left = s.w.window.size * s.channels; left > 0; left -= heights[height_for(left, t)]) ++tiles;
+    return tiles * s.h.window.size;
+}
+template <class T> void filter_direct(const Shape& s, Machine on, const T* input, const T* output, T* filter, std::byte* workspace, Share share) {
     const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
     const Band<T> band(s);
     T* const seen = reinterpret_cast<T*>(workspace);
     const std::int64_t rows = s.w.window.size * s.channels, row = band.width * s.channels, width = 2 * t.lanes, heights[3] = {t.rows, t.few, t.rows / 2};
     const gemm::RunTiles<T>& halves = gemm::run_tiles_for<T>(on);
+    const auto mine = share.of(filter_tiles(s, t));
     for (std::int64_t b = 0; b < s.batch; ++b)
         for (std::int64_t first = 0; first < s.h.output; first += band.rows) {
             band.copy(s, input + b * s.h.input * s.w.input * s.channels, first, seen, t.rows);
-            for (std::int64_t ky = 0; ky < s.h.window.size; ++ky) {
+            for (std::int64_t ky = 0, tile = 0; ky < s.h.window.size; ++ky) {
                 const auto seeing = s.h.positions(ky);
                 const std::int64_t y = std::max(seeing.first, first), end = std::min({seeing.last, first + band.rows, s.h.output});
-                for (std::int64_t i = 0, height; i < rows; i += height) {
+                for (std::int64_t i = 0, height; i < rows; i += height, ++tile) {
                     const int kind = height_for(rows - i, t);
                     height = std::min(heights[kind], rows - i);
+                    if (tile < mine.from || tile >= mine.to) continue;
                     // the positions that see a pixel at any of the tile's taps
                     const std::int64_t x = s.w.positions((i + height - 1) / s.channels).first, positions = s.w.positions(i / s.channels).last - x;
                     const gemm::Columns<T> columns{seen + ((y - first) * s.h.window.stride + ky * s.h.window.dilation) * row + x * s.w.window.stride * s.channels + i, s.w.window.stride * s.channels,

@@ -17,6 +17,12 @@ template <class T> constexpr std::int64_t block_positions(const Shape& s) {
     const std::int64_t bytes = std::max<std::int64_t>(s.patch() * static_cast<std::int64_t>(sizeof(T)), 1);
     return std::min(s.positions(), std::max<std::int64_t>(48, (std::int64_t{1} << 19) / bytes));
 }
+/// In how many blocks positions are gone through, and how many the shortest has; some have one more.
+struct Blocks { std::int64_t count, shortest; };
+template <class T> constexpr Blocks blocks_of(const Shape& s) {
+    const std::int64_t most = block_positions<T>(s), count = most ? (s.positions() + most - 1) / most : 0;
+    return {count, count ? s.positions() / count : 0};
+}
 template <class T> constexpr std::size_t patch_bytes(const Shape& s) {
     return s.is_its_own_patches() ? 0 : (static_cast<std::size_t>(block_positions<T>(s) * s.patch()) * sizeof(T) + 63) / 64 * 64;
 }
@@ -50,11 +56,12 @@ template <class Run> void for_each_run(const Shape& s, std::int64_t from, std::i
     }
 }
 
-/// Calls step(group, from, count) for blocks of positions.
+/// Calls step(group, from, count) for blocks of positions, as long as each other: of a few positions a product is another sum, so that images would
+/// be convolved otherwise by themselves than among others.
 template <class T, class Step> void for_each_block(const Shape& s, Step step) {
-    const std::int64_t block = block_positions<T>(s);
+    const auto [blocks, shortest] = blocks_of<T>(s);
     for (std::int64_t g = 0; g < s.groups; ++g)
-        for (std::int64_t from = 0; from < s.positions(); from += block) step(g, from, std::min(block, s.positions() - from));
+        for (std::int64_t i = 0, from = 0, n; i < blocks; ++i, from += n) step(g, from, n = shortest + (i < s.positions() % blocks));
 }
 
 /// The patches of group `g` at positions [from, from + count), made in `memory` if need be.
@@ -72,8 +79,8 @@ template <class T> gemm::Factor<T> patches(const Shape& s, const T* input, std::
 }
 
 template <class T, class Bytes> std::size_t workspace_bytes(const Shape& s, Bytes product) {
-    const std::int64_t block = block_positions<T>(s), rest = block ? s.positions() % block : 0;
-    return patch_bytes<T>(s) + std::max(product(block), product(rest));
+    const std::int64_t shortest = blocks_of<T>(s).shortest;
+    return patch_bytes<T>(s) + std::max(product(shortest), product(shortest + 1));
 }
 
 }  // namespace detail
