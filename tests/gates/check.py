@@ -15,7 +15,7 @@ from tally import Tally, unavailable
 
 RECORDED = HERE / "recorded.json"
 # How many steps are counted of what.
-STEPS = {"tiny": 50, "tiny_function": 200, "mnist": 3}
+STEPS = {"tiny": 50, "tiny_function": 200, "mnist": 3, "import": 2}
 # How much more may be than was recorded: with the same compiler, Eigen and C library, and with others, which make other code of the same sources.
 MORE = {"instructions": (1.03, 1.3), "text": (1.05, 1.5)}
 # MiB that the same training step holds in a program written by hand, and how many times that ours may.
@@ -93,7 +93,7 @@ def measured(build, folder):
             "held": {net: int(said(program, "memory", net).split()[0]) / 2**10 for net in BY_HAND}, "calls of steps": steps}
 
 
-WHAT = {"instructions": "instructions of a training step", "text": "bytes of code", "kernels": "kernels of a plan", "arena": "bytes of a plan's arena", "save": "system calls of a save",
+WHAT = {"instructions": "instructions of a training step, or of an import of 1,000 nodes", "text": "bytes of code", "kernels": "kernels of a plan", "arena": "bytes of a plan's arena", "save": "system calls of a save",
         "restore": "system calls of a restore"}
 
 

@@ -1,13 +1,14 @@
 // What programs of tenon cost, as numbers that do not depend on the clock. check.py runs this under valgrind, and says what each number is held to.
 //
 //     figures plans          MACHINE, COMPILER, EIGEN, LIBRARY; then per net its kernels, and the bytes of its arena, variables and feeds
-//     figures step NET N     N steps inside measured()
+//     figures step NET N     N steps inside measured(); of the net `import`: N times the import of a graph of 1,000 nodes
 //     figures files FOLDER   a save, a restore, and further steps, with a call of getppid() before, between and behind
 //     figures memory NET     the memory in KiB that the process holds when five steps have run: nothing is given back in a run that is repeated
 #include "bench/nets/cnn.hpp"
 #include "bench/nets/lstm.hpp"
 #include "bench/nets/mlp.hpp"
 
+#include <tenon/graph/import.hpp>
 #include <tenon/save.hpp>
 
 #include <fstream>
@@ -24,7 +25,25 @@ using bench::Net;
 const std::pair<const char*, std::function<Net()>> nets[]{
     {"tiny", bench::tiny_mlp}, {"mnist", [] { return bench::classifier(); }}, {"wide", [] { return bench::wide_mlp(); }}, {"cnn", [] { return bench::cnn(50, true); }}, {"lstm", [] { return bench::lstm(true); }},
 };
+/// A chain of nodes that have what TensorFlow's have: long names, a control edge, the extents of what they give.
+bench::Step import_of(int nodes) {
+    using namespace tenon;
+    const auto name = [](int i) { return "a/scope/of/a/net/node_" + std::to_string(i); };
+    proto::MetaGraphDef meta;
+    auto& list = meta.graph_def.emplace().node;
+    for (int i = 0; i < nodes; ++i) {
+        auto& n = list.emplace_back();
+        n.name = name(i);
+        n.op = "Identity";
+        n.input = {name(i > 0 ? i - 1 : nodes - 1), "^" + name(i / 2)};
+        if (i == 0) n.op = "VariableV2", n.input.clear();
+        n.attr["T"] = proto::attr_value(DType::float32);
+        n.attr["_output_shapes"] = proto::attr_value(std::vector<Dims>{{dyn, 8}});
+    }
+    return [bytes = proto::encode(meta)] { return static_cast<float>(import_graph(proto::decode<proto::MetaGraphDef>(bytes), index_of<OpList<OpRow<Identity, Types<float>>>>()).operations().size()); };
+}
 bench::Step step_of(std::string_view name) {
+    if (name == "import") return import_of(1000);
     if (name == "tiny_function") return bench::tiny_mlp_function();
     for (const auto& [known, net] : nets) if (name == known) return bench::Model(net());
     throw std::runtime_error("no net is called " + std::string(name));
