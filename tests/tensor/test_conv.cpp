@@ -223,6 +223,9 @@ TEST_CASE("no channels, no filters and no positions give empty or zero results")
     const auto axis = place(Padding::same, 4, {.size = 3});
     for (const auto& s : {conv::Shape{2, axis, axis, 0, 3}, conv::Shape{2, axis, axis, 3, 0}, conv::Shape{0, axis, axis, 2, 2}, conv::Shape{2, place(Padding::valid, 2, {.size = 3}), axis, 2, 2}})
         compare_with_loops<float>(draw, s);
+    const auto padding_alone = place(Padding::explicit_, 0, {.size = 2, .before = 3, .after = 1});
+    compare_with_loops<float>(draw, {1, padding_alone, place(Padding::same, 14, {.size = 5}), 4, 32});  // an image of no rows, of a shape that is read where it lies
+    compare_with_loops<float>(draw, {1, axis, padding_alone, 4, 32});
     const auto pointwise = place(Padding::same, 4, {.size = 1});
     for (const auto& s : {conv::Shape{2, pointwise, pointwise, 0, 3}, conv::Shape{2, pointwise, pointwise, 3, 0}, conv::Shape{0, pointwise, pointwise, 2, 2}}) compare_with_loops<float>(draw, s);
 }
