@@ -124,6 +124,48 @@ TEST_CASE("statements and their gradients are the same however their operands br
     with(Shape<1031>{}, Shape<1>{});
 }
 
+TEST_CASE("long sums of gradients are made in chunks, the same with any number of threads, and are the sums") {
+    const auto with = [](auto shape, auto other) {
+        using A = decltype(shape);
+        using B = decltype(other);
+        same_with_threads([] {
+            Variable<float, A> a{"a"};
+            Variable<float, B> b{"b"};
+            a.assign(numbers(A::dims)), b.assign(numbers(B::dims, 2));
+            auto y = node(tanh(a + b));
+            auto loss = mean(square(a * b) + b);
+            auto [da, db] = gradients(y, a, b);
+            auto [dc, dd] = gradients(loss, a, b);
+            return std::pair{std::vector<Output>{y, loss, da, db, dc, dd}, std::vector<Feed>{}};
+        });
+        Variable<float, A> a{"a"};
+        Variable<float, B> b{"b"};
+        a.assign(numbers(A::dims)), b.assign(numbers(B::dims, 2));
+        auto loss = sum(square(a + b));
+        auto [da, db] = gradients(loss, a, b);
+        Session s;
+        const auto got = s.run_all({loss, da, db});
+        const Layout layout(B::dims, A::dims);
+        std::vector<double> want(static_cast<std::size_t>(B::dims.size()));
+        double total = 0;
+        for (std::int64_t i = 0; i < A::dims.size(); ++i) {
+            const auto at = layout.kind == Layout::whole ? i : layout.kind == Layout::periodic ? i % layout.period : layout.index(i);
+            const double x = double(a.value().template data<float>()[i]) + double(b.value().template data<float>()[at]);
+            total += x * x, want[static_cast<std::size_t>(at)] += 2 * x;
+        }
+        CHECK(double(got[0].template item<float>()) == doctest::Approx(total).epsilon(1e-4));
+        double worst = 0;
+        for (std::size_t k = 0; k < want.size(); ++k) worst = std::max(worst, std::abs(want[k] - double(got[2].template data<float>()[k])) / (100 + std::abs(want[k])));
+        CHECK(worst < 1e-4);
+    };
+    with(Shape<400, 700>{}, Shape<700>{});
+    with(Shape<17, 25, 31, 24>{}, Shape<24>{});
+    with(Shape<300, 451>{}, Shape<300, 1>{});
+    with(Shape<300, 451>{}, Shape<>{});
+    with(Shape<7, 200, 151>{}, Shape<7, 1, 151>{});
+    with(Shape<300, 451>{}, Shape<300, 451>{});
+}
+
 TEST_CASE("shares read what is fed to this run, wherever it lies") {
     Placeholder<float, Shape<dyn, 64>> x{"x"};
     Variable<float, Shape<64, 64>> w{"w"};

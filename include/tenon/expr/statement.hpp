@@ -4,7 +4,7 @@
 // while everything is still in registers. What each leaf's adjoint reads is asked of the same rules, told for sets of inputs, so that plans
 // know it too.
 #pragma once
-#include "node.hpp"
+#include "walk_back.hpp"
 
 namespace tenon {
 
@@ -81,31 +81,6 @@ template <class V, int first, auto op, class... In> struct Live<V, Tree<op, In..
     }
 };
 
-// ---- backward
-
-/// Of a reduction: its operands broadcast to extents that nothing has.
-template <class = void> std::shared_ptr<const void> prepare_reduction(const void*, std::span<const Ref* const> in, std::span<const Ref* const>) {
-    Dims whole = in[0]->dims;
-    for (const Ref* r : in) whole = broadcast("", whole, r->dims).dims[0];
-    return std::make_shared<Layouts>(in.data(), in.size(), whole, block);
-}
-
-/// Of a backward kernel: its readers (leaves, g) and, per output, its writers.
-struct BackwardLayouts {
-    Layouts in;
-    std::vector<Layout> out;
-};
-template <class = void> std::shared_ptr<const void> prepare_backward(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
-    const auto p = std::make_shared<BackwardLayouts>();
-    const Dims& y = in.back()->dims;
-    p->in = Layouts(in.data(), in.size() - 1, y, block);
-    for (const Ref* o : out) {
-        p->out.emplace_back(o->data || o->dims.ranked() ? Layout(o->dims, y) : Layout());
-        p->in.cuts.respect(p->out.back());
-    }
-    return p;
-}
-
 /// Where the contributions of one packet go. Several positions may share an output: the first assigns.
 template <class T> struct Sink {
     T* const* out;  ///< by position
@@ -117,70 +92,6 @@ template <class T> struct Sink {
         (first >> position & 1 ? g.value : g.value + Packet<T>::load(to)).store(to);
     }
 };
-/// Backward through `n` elements, a multiple of the packet's width. x: the leaves, g, y; `values`, if not null, gets the statement's own.
-template <class T> struct BackwardStep {
-    std::array<const T*, 33> x;
-    std::array<T*, 31> out;
-    T* values;
-    std::uint32_t wanted, first;
-    std::int64_t n;
-};
-
-/// The loop around a statement's backward steps, compiled once per type. in: leaves, g, y, without memory where nobody reads them; out: one per
-/// distinct leaf, likewise. `anew`, of a statement that is reduced: y was not stored, so it is computed again, and one output may be the total of its
-/// elements: value and gradient in one pass.
-template <class T, std::size_t most> [[gnu::noinline]] void walk_back(const Call& c, void (*step)(const BackwardStep<T>&), bool anew) {
-    const auto& layouts = *static_cast<const BackwardLayouts*>(c.prepared);
-    const Group& group = as<Group>(c.op);
-    const std::size_t leaves = c.in.size() - 2;
-    const auto target = [&](std::size_t p) { return static_cast<std::size_t>(group.target[p]); };
-    T* const total = group.total < 0 ? nullptr : static_cast<T*>(c.out[static_cast<std::size_t>(group.total)]->data);
-    T sum = 0;
-    std::array<Reader<T>, most + 1> in;
-    std::array<Writer<T>, most> out;
-    alignas(64) T values[block], ends[2 * most + 3][packet_width<T>];
-    for (std::size_t p = 0; p <= leaves; ++p) in[p].open(*c.in[p], layouts.in.each[p], layouts.in.cuts);
-    for (std::size_t o = 0; o < c.out.size(); ++o) if (static_cast<int>(o) != group.total) out[o].open(*c.out[o], layouts.out[o]);
-    const Ref& y = *c.in[leaves + 1];
-    const Layout as_it_is;
-    Reader<T> result;
-    BackwardStep<T> s;
-    s.wanted = s.first = 0;
-    for (std::size_t p = 0; p < leaves; ++p) {
-        if (group.target[p] < 0 || !out[target(p)]) continue;
-        bool first = true;
-        for (std::size_t q = 0; q < p; ++q) first &= !(s.wanted >> q & 1 && group.target[q] == group.target[p]);
-        s.wanted |= 1u << p;
-        if (first) s.first |= 1u << p;
-    }
-    result.open(anew ? Ref{} : y, as_it_is, layouts.in.cuts);
-    layouts.in.cuts.each([&](std::int64_t i, std::int64_t n) {
-        for (std::size_t p = 0; p <= leaves; ++p) s.x[p] = in[p].at(i, n);
-        s.x[leaves + 1] = result.at(i, n);
-        for (std::size_t p = 0; p < leaves; ++p) if (s.wanted >> p & 1) s.out[p] = out[target(p)].at(i);
-        s.values = total ? values : nullptr;
-        const auto left = n % packet_width<T>;
-        s.n = n - left;
-        if (s.n) step(s);
-        if (left) {
-            const auto from = s.n;
-            const auto outs = s.out;
-            for (std::size_t p = 0; p < leaves + 2; ++p) {
-                copy_padded(ends[p], s.x[p] + from, left);
-                s.x[p] = ends[p];
-            }
-            for (std::size_t p = 0; p < leaves; ++p) if (s.wanted >> p & 1) s.out[p] = ends[most + 2 + target(p)];
-            if (total) s.values = ends[2 * most + 2];
-            s.n = packet_width<T>;
-            step(s);
-            for (std::size_t p = 0; p < leaves; ++p) if (s.first >> p & 1) copy_less(outs[p] + from, s.out[p], left);
-            if (total) copy_less(values + from, s.values, left);
-        }
-        for (std::size_t p = 0; p < leaves; ++p) if (s.first >> p & 1) out[target(p)].written(i, n);
-        if (total) sum += map(values, n).sum();
-    });
-    if (total) *total = group.mean ? sum / static_cast<T>(layouts.in.cuts.size()) : sum;
-}
 
 template <class T, class Pattern> struct Statement {
     static constexpr int leaves = leaves_of<Pattern>;

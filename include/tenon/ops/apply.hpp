@@ -37,7 +37,8 @@ protected:
     /// f(variable, slots.., gradient) in packets; what f makes of the variable and the slots is theirs.
     template <class T, class F> static void update(const Call& c, F f) {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
-            const auto some = c.share.of(c.in[0]->dims.size(), 64);
+            Share::Range some{0, c.in[0]->dims.size()};
+            if (c.share.count > 1) some = c.share.of(some.to, 64);
             tenon::update<slots + 1>(std::array{static_cast<T*>(c.in[I]->data) + some.from..., static_cast<T*>(c.in[gradient_at]->data) + some.from}, some.size(), f);
         }(std::make_index_sequence<slots + 1>{});
     }

@@ -41,17 +41,10 @@ struct MatMul {
             const ProductUse use = c.prepared ? *static_cast<const ProductUse*>(c.prepared) : ProductUse{};
             const bool tb = transpose_b && !use.turned;
             const auto b_stride = c.in[1]->dims[1];
-            gemm::Factor<T> x{a, c.in[0]->dims[1], transpose_a}, z{b + use.first * (tb ? b_stride : 1), b_stride, tb};
-            T* to = y.data;
-            auto m = y.dims[0], n = y.dims[1];
-            if (c.share.count > 1) {
-                const auto [rows, columns] = gemm::Parts<T>(m, n, k, c.share.count)[c.share.index];
-                x = gemm::rows_of(x, rows), z = gemm::columns_of(z, columns);
-                to += rows.from * n + columns.from;
-                m = rows.size(), n = columns.size();
-            }
-            if (use.into == ProductUse::assign) gemm::multiply(to, y.dims[1], x, z, m, n, k, c.workspace);
-            else gemm::add(to, y.dims[1], x, z, m, n, k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
+            const gemm::Factor<T> x{a, c.in[0]->dims[1], transpose_a}, z{b + use.first * (tb ? b_stride : 1), b_stride, tb};
+            if (c.share.count > 1) return make_part(c, use, x, z, k);
+            if (use.into == ProductUse::assign) gemm::multiply(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, c.workspace);
+            else gemm::add(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
         }
     }
     template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const requires std::is_floating_point_v<T> {
@@ -73,6 +66,15 @@ struct MatMul {
         const auto db = [](MatMul m) { return m.transpose_b ? MatMul{true, m.transpose_a} : MatMul{!m.transpose_a, false}; };
         return std::tuple(self.choose([](MatMul m) { return m.transpose_a; }, [&] { return call(self.map(da), b, g); }, [&] { return call(self.map(da), g, b); }),
                           self.choose([](MatMul m) { return m.transpose_b; }, [&] { return call(self.map(db), g, a); }, [&] { return call(self.map(db), a, g); }));
+    }
+
+private:
+    template <class T> [[gnu::noinline]] static void make_part(const Call& c, const ProductUse& use, const gemm::Factor<T>& x, const gemm::Factor<T>& z, std::int64_t k) {
+        const auto n = c.out[0]->dims[1];
+        const auto [rows, columns] = gemm::Parts<T>(c.out[0]->dims[0], n, k, c.share.count)[c.share.index];
+        T* const to = c.output<T>(0).data + rows.from * n + columns.from;
+        if (use.into == ProductUse::assign) gemm::multiply(to, n, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, c.workspace);
+        else gemm::add(to, n, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
     }
 };
 

@@ -1,7 +1,7 @@
 // Steps of a plan that threads share: a kernel called several times at once, each time for a part of what it computes.
 //
 // An op says itself how its work is shared (Sharing in expr/operation.hpp). Elementwise ones are cut along their first axis that is longer than 1, as are
-// the operands that have it; whatever is broadcast along it is read whole by all. Every call has prepared layouts and a workspace of its own.
+// the operands that have it; whatever is broadcast along it is read whole by all. Statements go backward in chunks. Every call has a workspace of its own.
 //
 // A plan knows the two interfaces only: a program whose sessions have one thread compiles nothing of what is behind them.
 #pragma once
@@ -59,9 +59,15 @@ public:
         for (const Ref* r : operands) if (r->dtype == DType::string) return nullptr;
         Sharing s;
         std::vector<int> axes(operands.size(), 0);
-        if (group || table.elementwise) {
-            if (group && group->reduces) return nullptr;
-            const Dims& whole = group && !group->elementwise ? in.back()->dims : out[0]->dims;
+        std::shared_ptr<const void> common = prepared;  // to all calls
+        if (group && !group->elementwise) {
+            if (group->reduces) return nullptr;
+            common = group->prepare(op, in, out);
+            double bytes = 0;
+            for (const Ref* r : operands) if (r->data || r->dims.ranked()) bytes += static_cast<double>(r->dims.size()) * static_cast<double>(bytes_of(r->dtype));
+            s.count = threads.shares(bytes / 32, as<BackwardLayouts>(common.get()).chunks);
+        } else if (group || table.elementwise) {
+            const Dims& whole = out[0]->dims;
             int axis = 0;
             while (axis < whole.rank && whole[axis] == 1) ++axis;
             if (axis >= whole.rank || (axis > 0 && !group && table.prepare != &prepare_elementwise<>)) return nullptr;
@@ -71,7 +77,6 @@ public:
                 const Dims& d = operands[i]->dims;
                 if (!d.ranked()) continue;
                 if (d.rank >= -from_end && d[from_end] == whole[axis]) axes[i] = from_end;
-                if (i >= in.size() && d.size() != whole.size()) return nullptr;  // sums, which depend on where blocks end
                 bytes += static_cast<double>(d.size()) * static_cast<double>(bytes_of(operands[i]->dtype));
             }
             s.count = threads.shares(bytes / 32 + static_cast<double>(whole.size()) * static_cast<double>(group ? group->inner.size() : 1) / 32, whole[axis]);
@@ -83,7 +88,7 @@ public:
         if (s.count < 2) return nullptr;
         auto step = std::make_shared<TeamStep>(kernel, team, s.count);
         step->axes_ = std::move(axes);
-        step->told_ = !group && !table.elementwise && s.rows == 0;
+        step->told_ = group ? !group->elementwise : !table.elementwise && s.rows == 0;
         for (int p = 0; p < s.count; ++p) {
             Part& part = step->parts_[static_cast<std::size_t>(p)];
             part.cuts.reserve(operands.size());
@@ -99,7 +104,7 @@ public:
             }
             const std::span all(part.operands);
             const auto inputs = all.first(in.size()), outputs = all.subspan(in.size());
-            part.prepared = prepared ? prepared : group ? group->prepare(op, inputs, outputs) : table.prepare ? table.prepare(op, inputs, outputs) : nullptr;
+            part.prepared = common ? common : group ? group->prepare(op, inputs, outputs) : table.prepare ? table.prepare(op, inputs, outputs) : nullptr;
             step->workspaces.push_back({step->told_ ? s.workspace : !group && table.workspace ? table.workspace(op, inputs, outputs) : 0, 0});
         }
         return step;

@@ -9,6 +9,7 @@
 // With whole operands only, a forward statement is one block: one flat loop. Layouts are found when a plan
 // is made (`Layouts`) and only read when it runs.
 #pragma once
+#include "share.hpp"
 #include "view.hpp"
 
 #include <algorithm>
@@ -83,8 +84,11 @@ public:
     }
     template <class = void> std::int64_t step() const { return std::min(step_, size_); }
     std::int64_t size() const { return size_; }
-    template <class F> void each(F&& f) const {
-        for (std::int64_t i = 0, n; i < size_; i += n) {
+    template <class F> void each(F&& f) const { each({0, size_}, f); }
+    /// A share of all blocks, each as it is among all.
+    template <class = void> Share::Range of(Share s) const { return s.of(size_, fence_ < size_ ? fence_ : step_); }
+    template <class F> void each(Share::Range part, F&& f) const {
+        for (std::int64_t i = part.from, n; i < part.to; i += n) {
             n = std::min(step_, size_ - i);
             if (fence_ < size_) n = std::min(n, fence_ - i % fence_);
             f(i, n);
