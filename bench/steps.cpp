@@ -1,4 +1,5 @@
-// Where the time of a step goes: every kernel of a plan timed in its place, those of one op and shape together. Prints Markdown.
+// Where the time of a step goes: every kernel of a plan timed in its place, the least of many runs, those of one op and shape together.
+// Prints Markdown.
 //
 //     steps [NAME]    one of the nets below; mlp_mnist if nothing is said
 #include "nets/cnn.hpp"
@@ -33,6 +34,8 @@ std::string describe_kernel(const Operation& of, const Call& call) {
         if (shown++ < 2) text += ' ' + to_string(out->dims);
     return text;
 }
+
+double least(const std::vector<double>& times) { return *std::min_element(times.begin(), times.end()); }
 
 struct Line {
     std::string what;
@@ -76,13 +79,13 @@ int main(int argc, char** argv) {
     std::vector<Line> lines;
     double sum = 0;
     for (std::size_t i = 0; i < kernels.size(); ++i) {
-        const double us = std::max(0., bench::median(times[i]) - bench::median(clock)) * 1e6;
+        const double us = std::max(0., least(times[i]) - least(clock)) * 1e6;
         auto line = std::find_if(lines.begin(), lines.end(), [&](const Line& l) { return l.what == kernels[i]; });
         if (line == lines.end()) line = lines.insert(lines.end(), Line{kernels[i]});
         ++line->kernels, line->us += us, sum += us;
     }
     std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.us > b.us; });
-    std::printf("%s: %.4g us a step (median; least %.4g), %.4g us in its %zu kernels, %zu KiB of memory beside variables\n\n", name.c_str(), bench::median(whole) * 1e6, *std::min_element(whole.begin(), whole.end()) * 1e6, sum, kernels.size(), step.plan().arena_bytes() / 1024);
+    std::printf("%s: %.4g us a step (least; median %.4g), %.4g us in its %zu kernels, %zu KiB of memory beside variables\n\n", name.c_str(), least(whole) * 1e6, bench::median(whole) * 1e6, sum, kernels.size(), step.plan().arena_bytes() / 1024);
     std::printf("| kernel | how many | us | share |\n| --- | --- | --- | --- |\n");
     for (const Line& l : lines) std::printf("| %s | %ld | %.3g | %.1f %% |\n", l.what.c_str(), l.kernels, l.us, 100 * l.us / sum);
 }
