@@ -37,6 +37,12 @@ std::string describe_kernel(const Operation& of, const Call& call) {
 
 double least(const std::vector<double>& times) { return *std::min_element(times.begin(), times.end()); }
 
+std::string digits(double us) {
+    char text[32];
+    std::snprintf(text, sizeof text, us >= 100 ? "%.0f" : "%.3g", us);
+    return text;
+}
+
 struct Line {
     std::string what;
     long kernels = 0;
@@ -85,7 +91,8 @@ int main(int argc, char** argv) {
         ++line->kernels, line->us += us, sum += us;
     }
     std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.us > b.us; });
-    std::printf("%s: %.4g us a step (least; median %.4g), %.4g us in its %zu kernels, %zu KiB of memory beside variables\n\n", name.c_str(), least(whole) * 1e6, bench::median(whole) * 1e6, sum, kernels.size(), step.plan().arena_bytes() / 1024);
+    std::printf("%s: %s us a step (least; median %s), %s us in its %zu kernels, %zu KiB of memory beside variables\n\n", name.c_str(), digits(least(whole) * 1e6).c_str(), digits(bench::median(whole) * 1e6).c_str(),
+                digits(sum).c_str(), kernels.size(), step.plan().arena_bytes() / 1024);
     std::printf("| kernel | how many | us | share |\n| --- | --- | --- | --- |\n");
-    for (const Line& l : lines) std::printf("| %s | %ld | %.3g | %.1f %% |\n", l.what.c_str(), l.kernels, l.us, 100 * l.us / sum);
+    for (const Line& l : lines) std::printf("| %s | %ld | %s | %.1f %% |\n", l.what.c_str(), l.kernels, digits(l.us).c_str(), 100 * l.us / sum);
 }

@@ -9,7 +9,7 @@ def _table(program, net, cpu):
     head, rows = lines[:4], lines[4:]
     rest = [row.strip("| ").split(" | ") for row in rows[MOST:]]
     if rest:
-        rows = rows[:MOST] + ["| {} others | {} | {:.3g} | {:.1f} % |".format(len(rest), sum(int(r[1]) for r in rest), sum(float(r[2]) for r in rest), sum(float(r[3].rstrip(" %")) for r in rest))]
+        rows = rows[:MOST] + ["| {} others | {} | {:.0f} | {:.1f} % |".format(len(rest), sum(int(r[1]) for r in rest), sum(float(r[2]) for r in rest), sum(float(r[3].rstrip(" %")) for r in rest))]
     return "\n".join(head + rows).replace(" us", " µs")
 
 
