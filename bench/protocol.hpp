@@ -5,6 +5,8 @@
 //     worker -> driver   CALLS MEDIAN_US MIN_US FIRST_CALL_S       (one line; "fail REASON" if it cannot)
 //     driver -> worker   check CASE/VARIANT                         (fresh state, five calls)
 //     worker -> driver   the number that the fifth call returned
+//     driver -> worker   forget CASE/VARIANT                        (its memory and files are given back)
+//     worker -> driver   ok
 #pragma once
 #include "harness.hpp"
 
@@ -20,12 +22,12 @@ using Step = std::function<float()>;
 /// By "case/variant": what builds the net afresh.
 using Cases = std::map<std::string, std::function<Step()>>;
 
-/// "CALLS MEDIAN_US MIN_US FIRST_CALL_S" of calling for so many seconds, in samples of at least a millisecond.
+/// "CALLS MEDIAN_US MIN_US FIRST_CALL_S" of calling for so many seconds, and at least once, in samples of at least a millisecond.
 inline std::string timed(const Step& step, double seconds, double first) {
     long calls = 0, each = 0;
     for (double start = now(); now() - start < 1e-3; ++each) step();
     std::vector<double> samples;
-    for (const double end = now() + seconds; samples.size() < 5 || now() < end;) {
+    for (const double end = now() + seconds; samples.empty() || now() < end;) {
         const double start = now();
         for (long i = 0; i < each; ++i) step();
         samples.push_back((now() - start) / double(each) * 1e6);
@@ -49,7 +51,10 @@ inline void serve(const Cases& cases) {
         in >> word >> name >> seconds;
         try {
             if (!cases.contains(name)) throw std::runtime_error("no such case");
-            if (word == "check") {
+            if (word == "forget") {
+                built.erase(name);
+                std::printf("ok\n");
+            } else if (word == "check") {
                 const Step step = cases.at(name)();
                 for (int i = 0; i < 4; ++i) step();
                 std::printf("%.7g\n", double(step()));

@@ -31,6 +31,10 @@ CASES = [
     Case("cnn_infer50", "CNN, batch 50, inference", "ms", 50 * (_CONV1 + _CONV2 + _DENSE)),
     Case("lstm_forward", "LSTM 128, 28 steps, batch 64, forward", "ms", _INPUTS + _STATE, 0, _GATES),
     Case("lstm_train", "LSTM 128, 28 steps, batch 64, step", "ms", 2 * _INPUTS + 3 * _STATE, 0, _GATES),
+    Case("save_1gib", "1 GiB in 256 tensors: save", "ms"),
+    Case("restore_1gib", "1 GiB in 256 tensors: restore", "ms"),
+    Case("save_small", "3,000 tensors of 64 floats: save", "ms"),
+    Case("restore_small", "3,000 tensors of 64 floats: restore", "ms"),
     Case("resnet50_infer1", "ResNet-50, batch 1, inference", "ms", 8.18e9),
 ]
 

@@ -1,8 +1,9 @@
 """Asks workers in turn: each is a live process, a round is one slice of each, and a slice during which the worker did not have its core is taken again."""
-import os, statistics, subprocess, sys
+import os, select, statistics, subprocess, sys
 
 AGAIN = "again"  # the A/A pair: the first entry of a case is asked twice a round
 TRIES = 4
+PATIENCE = 180  # seconds for an answer
 
 
 class Worker:
@@ -16,6 +17,8 @@ class Worker:
     def ask(self, *words):
         try:
             self.process.stdin.write(" ".join(map(str, words)) + "\n")
+            if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+                self.process.kill()
             return self.process.stdout.readline().strip() or "fail it died"
         except BrokenPipeError:
             return "fail it died"
@@ -82,6 +85,8 @@ def measure(workers, cases, only, rounds, seconds):
                     e["medians"].append(got[0]), e["least"].append(got[1])
                     e["first_call_s"] = got[2]
             print(".", end="", file=sys.stderr, flush=True)
+        for e in entries:
+            e["of"].ask("forget", e["offer"])
         print(f" {100 * (taken - slices) // max(1, slices)}% of the slices taken again", file=sys.stderr)
         results[case.name] = {"taken_again": round((taken - slices) / max(1, slices), 2), "entries": [_row(e) for e in entries]}
     return results

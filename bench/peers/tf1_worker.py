@@ -7,12 +7,12 @@
     tf1_worker.py cold FOLDER          imports, restores and runs that, and prints the result
     tf1_worker.py import FILE          prints the seconds that import_meta_graph takes
 """
-import os, sys, time
+import os, sys, tempfile, time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow.compat.v1 as tf
 
-from worker import BATCH, CNNS, LSTMS, MLPS, RESNET_STAGES, THREADS, UNITS, cnn, lstm, mlp, np, serve
+from worker import BATCH, CHECKPOINTS, CNNS, LSTMS, MLPS, RESNET_STAGES, THREADS, UNITS, cnn, lstm, mlp, np, serve, tensors
 
 tf.disable_v2_behavior()
 tf.logging.set_verbosity(tf.logging.ERROR)
@@ -165,6 +165,19 @@ def resnet_case():
     return lambda: session.run("prob:0", {"images:0": image})
 
 
+def files(name, restores):
+    folder, filled = tempfile.TemporaryDirectory(prefix="tenon-bench-"), tensors(name)
+    with tf.Graph().as_default():
+        variables = {k: tf.get_variable("v" + k, v.shape, initializer=tf.constant_initializer(v[0])) for k, v in filled.items()}
+        saver, session = tf.train.Saver(variables), tf.Session(config=CONFIG)
+        session.run(tf.global_variables_initializer())
+    save = lambda: saver.save(session, os.path.join(folder.name, "variables"), write_meta_graph=False)
+    prefix, last = save(), variables[str(len(variables) - 1)]
+    if not restores:
+        return lambda: (save(), 1.0)[1]
+    return lambda folder=folder: (saver.restore(session, prefix), session.run(last)[-1])[1]
+
+
 def cold(folder):
     print(restored(tf.train.latest_checkpoint(folder)).run("op_to_restore:0", {"w1:0": 13.0, "w2:0": 17.0}))
 
@@ -182,6 +195,7 @@ if __name__ == "__main__":
         cases = {f"{name}/session.run": lambda name=name: perceptron(name) for name in MLPS}
         cases |= {f"{name}/session.run": lambda size=size: convolutional(*size) for name, size in CNNS.items()}
         cases |= {f"{name}/session.run": lambda trains=trains: recurrent(trains) for name, trains in LSTMS.items()}
+        cases |= {f"{what}_{name}/Saver": lambda name=name, what=what: files(name, what == "restore") for name in CHECKPOINTS for what in ("save", "restore")}
         if "RESNET50" in os.environ:
             cases["resnet50_infer1/session.run"] = resnet_case
         serve(cases)

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """PyTorch, eager, as a worker. Nets are laid out as PyTorch likes them (channels last where that is faster), from the same numbers."""
+import os, tempfile
+
 import torch
 import torch.nn.functional as F
 
-from worker import CNNS, INPUTS, LSTMS, MLPS, RESNET_STAGES, THREADS, UNITS, CLASSES, cnn, lstm, mlp, serve
+from worker import CHECKPOINTS, CNNS, INPUTS, LSTMS, MLPS, RESNET_STAGES, THREADS, UNITS, CLASSES, cnn, lstm, mlp, serve, tensors
 
 torch.set_num_threads(THREADS)
 
@@ -111,10 +113,32 @@ def resnet50():
     return inference(lambda: net(image))
 
 
+def files(name, variant):
+    folder = tempfile.TemporaryDirectory(prefix="tenon-bench-")
+    path, held = os.path.join(folder.name, "tensors"), {k: torch.tensor(v) for k, v in tensors(name).items()}
+    last = str(len(held) - 1)
+
+    def save():
+        torch.save(held, path)
+        return 1.0
+
+    def load():
+        return torch.load(path)[last][-1].item()
+
+    def load_into():
+        for k, v in torch.load(path, mmap=True).items():
+            held[k].copy_(v)
+        return held[last][-1].item()
+    save()
+    step = {"save": save, "load": load, "mmap_into": load_into}[variant]
+    return lambda folder=folder: step()
+
+
 if __name__ == "__main__":
     cases = {f"{name}/eager": lambda name=name: perceptron(name) for name in MLPS}
     for variant, layout in (("eager", torch.contiguous_format), ("channels_last", torch.channels_last)):
         cases |= {f"{name}/{variant}": lambda size=size, layout=layout: convolutional(*size, layout) for name, size in CNNS.items()}
     cases |= {f"{name}/nn.LSTM": lambda trains=trains: recurrent(trains) for name, trains in LSTMS.items()}
     cases["resnet50_infer1/channels_last"] = resnet50
+    cases |= {f"{what}_{name}/{variant}": lambda name=name, variant=variant: files(name, variant) for name in CHECKPOINTS for what, variant in (("save", "save"), ("restore", "load"), ("restore", "mmap_into"))}
     serve(cases)
