@@ -87,7 +87,7 @@ def write(folder, data):
     (folder / "latest.json").write_text(json.dumps(data, indent=1) + "\n")
     m, limits = data["machine"], data["limits"]
     rows = [summary(c, data["nets"][c.name], limits) for c in CASES if c.name in data["nets"]]
-    lines = ["# The latest run", "", f"{m['date']}; {m['cpu']} (family {m['family']}, model {m['model']}, {m['cores']} cores; {', '.join(m['features'])}); {m['compiler']}, `{' '.join(m['flags'])}`; one thread each."]
+    lines = ["# The latest run", "", f"{m['date']}; {m['cpu']} (family {m['family']}, model {m['model']}, {m['cores']} cores; {', '.join(m['features'])}); {m['compiler']}, `{' '.join(m['flags'])}`; threads of each: {data['threads']}."]
     if limits:
         lines.append(f"Limits measured in the same run: {limits['flops'] / 1e9:.0f} GFLOP/s of multiply-adds, {limits['memory'] / 1e9:.0f} GB/s of reading 8 MiB, {limits['functions'] / 1e9:.1f} G/s of tanh.")
     lines += ["Peers: " + (", ".join(f"{k} {v}" for k, v in data["peers"].items()) or "none") + ". `bench/run" + "".join(" " + a for a in data["arguments"]) + "`; bench/README.md says how it measures.", ""]

@@ -7,10 +7,10 @@ PATIENCE = 180  # seconds for an answer
 
 
 class Worker:
-    def __init__(self, name, command, cpu, environment, log):
-        self.name = name
+    def __init__(self, name, command, cpus, environment, log):
+        self.name, self.cores = name, len(cpus)
         self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1, env={**os.environ, **environment},
-                                        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                                        preexec_fn=lambda: os.sched_setaffinity(0, cpus))
         words = self.process.stdout.readline().split()
         self.offers = words[1:] if words[:1] == ["ready"] else []
 
@@ -50,7 +50,7 @@ def _slice(worker, variant, seconds):
         _, median, least, first = map(float, said.split())
         if best is None or median < best[0]:
             best = (median, least, first)
-        if worker.waited() - before < 0.02 * seconds:
+        if worker.waited() - before < 0.02 * seconds * worker.cores:
             break
     return best, attempt
 

@@ -32,6 +32,12 @@ inline tenon::Tensor filled(const tenon::Dims& dims, float value) {
     return t;
 }
 
+/// THREADS, as in the workers of other libraries; one if the environment does not say.
+inline int threads() {
+    const char* said = std::getenv("THREADS");
+    return said ? std::atoi(said) : 1;
+}
+
 /// A session of a net: calling it is one step.
 class Model {
     std::shared_ptr<tenon::Session> session_;
@@ -39,7 +45,7 @@ class Model {
 
 public:
     explicit Model(const Net& net)
-        : session_(std::make_shared<tenon::Session>(tenon::Graph(net.fetches()))), step_(std::make_shared<tenon::Callable>(session_->make_callable(net.fetches(), net.feeds))) {}
+        : session_(std::make_shared<tenon::Session>(tenon::Graph(net.fetches()), tenon::SessionOptions{.threads = threads()})), step_(std::make_shared<tenon::Callable>(session_->make_callable(net.fetches(), net.feeds))) {}
     float operator()() const {
         (*step_)();
         return step_->result<float>(0)[0];
