@@ -15,7 +15,7 @@ def best(entries, worker, variants=None):
 
 def summary(case, result, machine):
     entries, limit = result["entries"], limit_us(case, machine)
-    row = {"case": case, "limit": limit, "imported": best(entries, "tenon", ("imported",)), "function": best(entries, "tenon", ("function",)), "typed": best(entries, "tenon", ("typed",))}
+    row = {"case": case, "limit": limit, "durable": best(entries, "tenon", ("durable",)), "imported": best(entries, "tenon", ("imported",)), "function": best(entries, "tenon", ("function",)), "typed": best(entries, "tenon", ("typed",))}
     row["tenon"] = min((t for t in (row["typed"], row["function"]) if t), default=row["imported"])
     row |= {p: best(entries, p) for p in PEERS}
     again = [e for e in entries if e["variant"] == workers.AGAIN and "min_us" in e]
@@ -39,7 +39,7 @@ def table_of_nets(rows):
     yield "| --- |" + " --- |" * 15
     for r in rows:
         unit, t = r["case"].unit, r["tenon"]
-        typed = _time(r["typed"], unit) + (f" ({_time(r['function'], unit)} as a function)" if r["function"] else "")
+        typed = _time(r["typed"], unit) + (f" ({_time(r['function'], unit)} as a function)" if r["function"] else "") + (f" ({_time(r['durable'], unit)} durable)" if r["durable"] else "")
         yield "| " + " | ".join([r["case"].label, "µs" if unit == "us" else "ms", _time(r["limit"], unit), _time(r["hand"], unit), f"{r['again']:.2f}" if r["again"] else "–", typed, _time(r["imported"], unit),
                                  *(_time(r[p], unit) for p in ("tf1", "torch", "jax")), *(_ratio(r[p], t) for p in ("tf1", "torch", "jax", "hand")), _ratio(t, r["limit"]), _ratio(r["tf1"], r["imported"])]) + " |"
 
