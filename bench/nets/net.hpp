@@ -32,20 +32,15 @@ inline tenon::Tensor filled(const tenon::Dims& dims, float value) {
     return t;
 }
 
-/// THREADS, as in the workers of other libraries; one if the environment does not say.
-inline int threads() {
-    const char* said = std::getenv("THREADS");
-    return said ? std::atoi(said) : 1;
-}
-
 /// A session of a net: calling it is one step.
 class Model {
     std::shared_ptr<tenon::Session> session_;
     std::shared_ptr<tenon::Callable> step_;
+    Model(const Net& net, std::shared_ptr<tenon::Session> session) : session_(std::move(session)), step_(std::make_shared<tenon::Callable>(session_->make_callable(net.fetches(), net.feeds))) {}
 
 public:
-    explicit Model(const Net& net)
-        : session_(std::make_shared<tenon::Session>(tenon::Graph(net.fetches()), tenon::SessionOptions{.threads = threads()})), step_(std::make_shared<tenon::Callable>(session_->make_callable(net.fetches(), net.feeds))) {}
+    explicit Model(const Net& net) : Model(net, std::make_shared<tenon::Session>(tenon::Graph(net.fetches()))) {}
+    Model(const Net& net, tenon::SessionOptions options) : Model(net, std::make_shared<tenon::Session>(tenon::Graph(net.fetches()), options)) {}
     float operator()() const {
         (*step_)();
         return step_->result<float>(0)[0];
