@@ -9,6 +9,7 @@
 #include <string>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <vector>
 
@@ -82,6 +83,13 @@ ssize_t write(int descriptor, const void* bytes, size_t n) {
         if (disk.disturbed({.kind = Change::write, .bytes = std::string(static_cast<const char*>(bytes), n), .file = disk.open[descriptor]})) return -1;
     }
     return ::syscall(SYS_write, descriptor, bytes, n);
+}
+ssize_t writev(int descriptor, const iovec* parts, int count) {
+    using namespace tenon::test;
+    if (!disk.watches(descriptor)) return ::syscall(SYS_writev, descriptor, parts, count);
+    std::string all;
+    for (int i = 0; i < count; ++i) all.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+    return ::write(descriptor, all.data(), all.size());
 }
 int fallocate(int descriptor, int mode, off_t offset, off_t n) {
     using namespace tenon::test;
