@@ -208,7 +208,7 @@ inline DType Output::dtype() const { return operation->results[static_cast<std::
 
 /// Of a kernel that computes rows from rows, if it takes so many nanoseconds; about as long as its operands take to read, if it is not known.
 template <class = void> Sharing shared_rows(std::uint32_t rows, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads, double nanoseconds = 0) {
-    if (nanoseconds == 0) for (const auto* list : {&in, &out}) for (const Ref* r : *list) nanoseconds += static_cast<double>(r->dims.size()) * static_cast<double>(bytes_of(r->dtype)) / 16;
+    if (nanoseconds == 0) for (const auto* list : {&in, &out}) for (const Ref* r : *list) nanoseconds += static_cast<double>(r->dims.size()) * static_cast<double>(bytes_of(r->dtype)) / 32;
     return {threads.shares(nanoseconds, out[0]->dims[0]), rows};
 }
 

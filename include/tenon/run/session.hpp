@@ -49,13 +49,13 @@ public:
 
 struct SessionOptions {
     int threads = 1;        ///< that share the work of a run, the calling one counted
-    float least_share = 100; ///< microseconds of work that are worth another thread
+    float least_share = 70;  ///< microseconds of work that are worth another thread
 };
 
 /// Runs parts of graphs. A session owns its workspace, plans and random streams; variables belong to the graph, so several
 /// sessions, one a thread, may run one graph for inference. One session is for one thread at a time.
 ///
-/// With `Session{graph, {.threads = 2}}` kernels of more than 200 us are shared by two threads, shorter ones are not. Results are those of one thread, to
+/// With `Session{graph, {.threads = 2}}` kernels of more than 140 us are shared by two threads, shorter ones are not. Results are those of one thread, to
 /// the last bit. The other threads start with the first run that can use them, sleep between kernels and end with the session and its callables; a kernel
 /// waits for none that does not come, so a busy machine costs little, and of two runs at once the second is by one thread. One thread: nothing of this.
 ///
