@@ -155,10 +155,13 @@ TEST_CASE("views look into the file; plans and callables that were made before s
         CHECK(verify_bundle(prefix).empty());
         CHECK(sum_of(m.a.value()) == saved[0]);
     }
-    SUBCASE("values come back by another restore, into the views' own pages") {
+    SUBCASE("values come back by another restore, which is no view") {
         m.set(5);
         m.saver.restore(m.session, prefix);
         CHECK(m.sums() == saved);
+        CHECK(file_at(m.a.value().raw()) == "");
+        callable();
+        CHECK(want == callable.result<float>(0)[0]);
         CHECK(verify_bundle(prefix).empty());
     }
 }

@@ -130,16 +130,6 @@ public:
         }
         return bytes <= most_ahead ? by_pieces(0, offset, bytes, into) : by_windows(offset, bytes, into);
     }
-    /// The checksum of what is mapped; empty if its pages do not come.
-    static std::optional<std::uint32_t> checksum(const Mapping& mapping) {
-        std::uint32_t crc = 0;
-        for (std::size_t at = 0; at < mapping.bytes(); at += window_bytes) {
-            const auto n = std::min(mapping.bytes() - at, window_bytes);
-            if (!mapping.ready(at, n)) return {};
-            crc = extend_crc32c(crc, mapping.data() + at, n);
-        }
-        return crc;
-    }
     /// The bytes themselves, for as long as nothing else is read.
     std::string_view bytes(std::uint64_t offset, std::size_t n) { return n ? std::string_view(reinterpret_cast<const char*>(near(offset, n)), n) : std::string_view(); }
 };

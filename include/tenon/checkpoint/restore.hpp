@@ -165,7 +165,7 @@ template <class = void> RestoreReport restore_variables(const std::string& prefi
     if (!std::is_sorted(steps.begin(), steps.end(), before)) std::stable_sort(steps.begin(), steps.end(), before);
 
     BundleReader::Cursor cursor;
-    const auto in_place = [&](const RestoreStep& s) { return how == Restore::copy && s.to->value && s.from->dtype != DType::string; };
+    const auto in_place = [&](const RestoreStep& s) { return how == Restore::copy && s.to->value && !s.to->viewed && s.from->dtype != DType::string; };  // not into a view: its pages would be copied first
     const auto fresh = std::is_partitioned(steps.begin(), steps.end(), in_place) ? std::partition_point(steps.begin(), steps.end(), in_place) : std::stable_partition(steps.begin(), steps.end(), in_place);
     std::vector<Tensor> values;
     for (auto s = fresh; s != steps.end(); ++s)
@@ -176,7 +176,7 @@ template <class = void> RestoreReport restore_variables(const std::string& prefi
         Tensor& value = values[static_cast<std::size_t>(s - fresh)];
         Tensor& old = s->to->value;
         if (old && value.dtype() == DType::string) std::swap_ranges(value.data<std::string>(), value.data<std::string>() + value.size(), old.data<std::string>());
-        else old = std::move(value);
+        else old = std::move(value), s->to->viewed = how == Restore::view;
     }
     return report;
 }

@@ -162,6 +162,7 @@ struct State {
     bool initialized = false, trainable = false;
     Output initial{};                                          ///< what a program's variable starts from; null if imported
     const OpTable *assign = nullptr, *no_op = nullptr;         ///< with which a graph makes its initialiser
+    bool viewed = false;                                       ///< the value looks into a file
 };
 
 struct Result {
