@@ -24,7 +24,7 @@ struct Share {
 /// The threads that may share a piece of work.
 struct Threads {
     int count = 1;
-    double least = 7e4;  ///< nanoseconds of work that are worth another thread: it begins some 5 us after it is called, 50 us if its processor sleeps
+    double least = 7e4;  ///< nanoseconds of work that are worth another thread: it begins at once if it is awake, 15 us after it is called if it sleeps
 
     /// Into how many shares to divide work of so many nanoseconds and so many parts.
     constexpr int shares(double nanoseconds, std::int64_t parts) const {
