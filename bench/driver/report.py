@@ -4,7 +4,6 @@ import json, re
 from . import svg, workers
 from .cases import CASES, limit_us
 
-UNSTEADY = 0.1  # how far a worker may differ from itself
 PEERS = {"tf1": "TensorFlow", "torch": "PyTorch", "jax": "JAX", "hand": "hand-written"}
 
 
@@ -31,10 +30,6 @@ def _time(value, unit):
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def _label(row):
-    return row["case"].label + (" †" if row["again"] and abs(row["again"] - 1) > UNSTEADY else "")
-
-
 def _ratio(value, over):
     return "–" if not value or not over else svg.short(value / over)
 
@@ -45,7 +40,7 @@ def table_of_nets(rows):
     for r in rows:
         unit, t = r["case"].unit, r["tenon"]
         typed = _time(r["typed"], unit) + (f" ({_time(r['function'], unit)} as a function)" if r["function"] else "") + (f" ({_time(r['durable'], unit)} durable)" if r["durable"] else "")
-        yield "| " + " | ".join([_label(r), "µs" if unit == "us" else "ms", _time(r["limit"], unit), _time(r["hand"], unit), f"{r['again']:.2f}" if r["again"] else "–", typed, _time(r["imported"], unit),
+        yield "| " + " | ".join([r["case"].label, "µs" if unit == "us" else "ms", _time(r["limit"], unit), _time(r["hand"], unit), f"{r['again']:.2f}" if r["again"] else "–", typed, _time(r["imported"], unit),
                                  *(_time(r[p], unit) for p in ("tf1", "torch", "jax")), *(_ratio(r[p], t) for p in ("tf1", "torch", "jax", "hand")), _ratio(t, r["limit"]), _ratio(r["tf1"], r["imported"])]) + " |"
 
 
@@ -99,8 +94,7 @@ def write(folder, data):
     if data["load"] > 0.5:
         lines += [f"The machine was not quiet: its load was {data['load']:.1f} when the run began. Ratios of minima hold, single times are too long.", ""]
     if rows:
-        lines += ["Least time of a step; ratios above 1: tenon is faster. Limit: flops, memory and functions one after the other, at the speeds above.",
-                  f"†: the same worker asked twice differed from itself by more than {UNSTEADY:.0%} (A/A); so may the ratios of this row.", "", *table_of_nets(rows), "",
+        lines += ["Least time of a step; ratios above 1: tenon is faster. Limit: flops, memory and functions one after the other, at the speeds above.", "", *table_of_nets(rows), "",
                   "![tenon beside peers](ratios.svg)", "", "![tenon and peers over the limit](limits.svg)", ""]
     if data["disagreements"]:
         lines += ["**Fifth values that differ:** " + "; ".join(data["disagreements"]), ""]
@@ -109,8 +103,8 @@ def write(folder, data):
     if panels:
         lines += ["", "![how cost grows](growth.svg)"]
     (folder / "latest.md").write_text("\n".join(lines) + "\n")
-    svg.bars(folder / "ratios.svg", "Time of others over tenon's (longer: tenon is faster; †: unsteady, the A/A pair differs)", [(_label(r), {n: r[p] / r["tenon"] for p, n in PEERS.items() if r[p]}) for r in rows if r["tenon"]], list(PEERS.values()), svg.COLOURS[1:])
+    svg.bars(folder / "ratios.svg", "Time of others over tenon's (longer: tenon is faster)", [(r["case"].label, {n: r[p] / r["tenon"] for p, n in PEERS.items() if r[p]}) for r in rows if r["tenon"]], list(PEERS.values()), svg.COLOURS[1:])
     everyone = {"tenon": "tenon"} | PEERS
     svg.bars(folder / "limits.svg", "Time over the machine's limit (1: cannot be faster)",
-             [(_label(r), {n: r[p] / r["limit"] for p, n in everyone.items() if r[p]}) for r in rows if r["limit"] and r["tenon"]], list(everyone.values()), svg.COLOURS)
+             [(r["case"].label, {n: r[p] / r["limit"] for p, n in everyone.items() if r[p]}) for r in rows if r["limit"] and r["tenon"]], list(everyone.values()), svg.COLOURS)
     svg.growth(folder / "growth.svg", "How the cost of a step grows", panels)

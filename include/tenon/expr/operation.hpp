@@ -70,12 +70,20 @@ struct Sharing {
     std::size_t workspace = 0;  ///< bytes of each call that is told its share
 };
 
-/// What a plan makes of a product of matrices a b, whose result goes somewhere else than to all its readers: its kernel's `prepared`, or null.
+/// What a plan makes of a product, of matrices a b or of images with filters, whose result goes somewhere else than to all its readers: its kernel's
+/// `prepared`, or null.
 struct ProductUse {
     enum Into { assign, add, descend } into = assign;  ///< out = a b; out += a b; out -= in[2] a b
     std::int64_t first = 0;                            ///< the column of a b that comes first in out, which has some of them
     bool turned = false;                               ///< in[1] is b as the product wants it, transposed before
+    // What is done with it before it is written: columns are scaled and shifted, a tensor of its extents is added, what is negative becomes 0.
+    int column = -1, beside = -1;  ///< inputs, -1 if there is none
+    bool scales = false;           ///< in[column] is [2,n], a scale and an offset per column, not just an offset
+    bool rectifies = false;
+    bool finishes() const { return column >= 0 || beside >= 0 || rectifies; }
 };
+/// What a product may do with its result on the way, in place of the op that reads it.
+enum class Joins : std::uint8_t { no, adds, adds_offset, rectifies, normalises };
 
 /// Reads or writes an op's attributes, one after the other; `list` are the names of an enumeration's values.
 struct AttrVisitor {
@@ -124,6 +132,9 @@ struct OpTable {
     Kernel forward = nullptr;
     bool (*is_turned)(const void* op) = nullptr;  ///< of a product whose kernel takes a ProductUse: whether it transposes in[1]
     Kernel turn = nullptr;                        ///< of such a product: out is in[0], a matrix, transposed
+    bool finishes = false;                        ///< a product whose kernel takes a ProductUse's finish
+    Joins (*joins)(const void* op) = nullptr;
+    Kernel fold = nullptr;                        ///< of what normalises: out is [2,channels], the scale and the offset that in, all inputs but the first, come to
     bool descends = false;                        ///< in[0] -= in[1] in[2]
     bool sums = false;                            ///< all its inputs are added
     std::int64_t (*first_column)(const void* op, const Dims& in, const Dims& out) = nullptr;  ///< of what gives some columns of a matrix: the first; -1 if it does not

@@ -167,6 +167,7 @@ template <class O> consteval OpTable make_untyped_table() {
     t.initialises = requires { O::initialises; };
     t.descends = requires { O::descends; };
     t.sums = requires { O::sums; };
+    if constexpr (requires(const O& o) { o.joins(); }) t.joins = [](const void* op) { return as<O>(op).joins(); };
     if constexpr (requires(const O& o, const Dims& d) { o.first_column(d, d); }) t.first_column = [](const void* op, const Dims& in, const Dims& out) { return as<O>(op).first_column(in, out); };
     t.types = types_of<O>();
     t.writes = writes_of<O>();
@@ -213,6 +214,8 @@ template <class O, class T> consteval OpTable make_kernel_table() {
         }
         if constexpr (!is_small_float<K> && requires(const O& o, std::span<const Ref* const> r) { o.template sharing<K>(r, r, Threads{}); })
             t.sharing = [](const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) -> Sharing { return as<O>(op).template sharing<K>(in, out, threads); };
+        if constexpr (requires(const O& o, const Call& c) { o.template fold<T>(c); }) t.fold = [](const Call& c) { as<O>(c.op).template fold<T>(c); };
+        t.finishes = requires { O::finishes; } && std::is_floating_point_v<T>;
         if constexpr (HasWorkspace<O, K> || (is_small_float<K> && !keeps_type<O>)) t.workspace = &workspace<O, K>;
     }
     return t;

@@ -44,6 +44,7 @@ struct ReluGrad : Binary<ReluGrad> {
 /// max(x, 0)
 struct Relu : Unary<Relu> {
     static constexpr const char* name = "Relu";
+    static constexpr Joins joins() { return Joins::rectifies; }
     static auto forward(const auto& x) { return x.max(detail::repeated(x, 0)); }
     static auto element(auto x) { return x < 0 ? decltype(x)(0) : x; }
     static auto gradient(auto, auto g, auto y, auto) { return std::tuple(call(Constant<ReluGrad{}>{}, g, y)); }

@@ -8,11 +8,13 @@ namespace tenon {
 
 struct Add : Binary<Add> {
     static constexpr const char* name = "Add";
+    static constexpr Joins joins() { return Joins::adds; }
     static auto forward(const auto& a, const auto& b) { return a + b; }
     static auto gradient(auto, auto g, auto, auto a, auto b) { return std::tuple(sum_to(g, a), sum_to(g, b)); }
 };
 struct AddV2 : Binary<AddV2> {
     static constexpr const char* name = "AddV2";
+    static constexpr Joins joins() { return Joins::adds; }
     static auto forward(const auto& a, const auto& b) { return a + b; }
     static auto gradient(auto, auto g, auto, auto a, auto b) { return std::tuple(sum_to(g, a), sum_to(g, b)); }
 };

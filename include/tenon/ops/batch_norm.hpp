@@ -141,6 +141,12 @@ template <class O, class Grad, int version> struct FusedBatchNormalisation {
         }
         if constexpr (version == 3) c.output<T>(5)[0] = 0;
     }
+    constexpr Joins joins() const { return !is_training && data_format == DataFormat::nhwc ? Joins::normalises : Joins::no; }
+    template <class T> void fold(const Call& c) const requires std::is_floating_point_v<T> {
+        const auto scale = c.input<T>(0);
+        T* const to = c.output<T>(0).data;
+        batch_norm::fold(scale.size(), scale.data, c.input<T>(1).data, c.input<T>(2).data, c.input<T>(3).data, static_cast<T>(epsilon), to, to + scale.size());
+    }
     template <class T> static auto gradient(const RunTime<O>& self, const Node<T>& g, const Node<T>& y, const Node<T>& x, const Output& scale, const Output&, const Output& mean, const Output& variance) {
         using F = detail::parameter_t<T>;
         const Node<F> a(scale), v(variance);

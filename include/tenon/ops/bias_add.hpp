@@ -72,6 +72,7 @@ struct BiasAdd {
     constexpr Inferred infer(const Dims& value, const Dims& bias) const { return detail::infer_bias(name, value, bias, data_format); }
     /// Channels that do not come last broadcast otherwise than operands of statements do.
     constexpr bool fuses() const { return data_format == DataFormat::nhwc; }
+    constexpr Joins joins() const { return fuses() ? Joins::adds_offset : Joins::no; }
     template <class = void> std::shared_ptr<const void> prepare(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         const Ref bias{nullptr, detail::spread(in[1]->dims, data_format, out[0]->dims.rank), in[1]->dtype};
         const Ref* operands[] = {in[0], &bias};
@@ -86,6 +87,7 @@ struct BiasAdd {
 /// Gradient  g; g summed over all axes but the last
 struct BiasAddV1 {
     static constexpr const char* name = "BiasAddV1";
+    static constexpr Joins joins() { return Joins::adds_offset; }
     static constexpr int arity = 2;
     static constexpr bool elementwise = true;
     static constexpr Inferred infer(const Dims& value, const Dims& bias) { return detail::infer_bias(name, value, bias, DataFormat::nhwc); }

@@ -7,6 +7,7 @@
 #pragma once
 #include "../tensor/conv.hpp"
 #include "../tensor/depthwise.hpp"
+#include "product.hpp"
 #include "windows.hpp"
 
 namespace tenon {
@@ -27,6 +28,7 @@ struct Conv2D {
     bool use_cudnn_on_gpu = true;
     static constexpr const char* name = "Conv2D";
     static constexpr int arity = 2;
+    static constexpr bool finishes = true;
     template <class Self = Conv2D> static constexpr auto params = members(attr("strides", &Self::strides), attr("padding", &Self::padding), attr("explicit_paddings", &Self::explicit_paddings),
                                               attr("data_format", &Self::data_format), attr("dilations", &Self::dilations), attr("use_cudnn_on_gpu", &Self::use_cudnn_on_gpu));
 
@@ -49,7 +51,7 @@ struct Conv2D {
         return conv::forward_workspace_bytes<T>(shape(in[0]->dims, in[1]->dims));
     }
     template <class T> void compute(const Call& c) const {
-        conv::forward(shape(c.in[0]->dims, c.in[1]->dims), c.input<T>(0).data, c.input<T>(1).data, c.output<T>(0).data, c.workspace);
+        conv::forward(shape(c.in[0]->dims, c.in[1]->dims), c.input<T>(0).data, c.input<T>(1).data, c.output<T>(0).data, c.workspace, machine(), detail::epilogue<T>(c, detail::product_use(c)));
     }
     /// Every image is convolved by one thread.
     template <class T> static Sharing by_images(std::uint32_t rows, const conv::Shape& s, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) {

@@ -2,6 +2,7 @@
 #pragma once
 #include "../tensor/gemm_part.hpp"
 #include "broadcasting.hpp"
+#include "product.hpp"
 
 namespace tenon {
 
@@ -17,6 +18,7 @@ struct MatMul {
     bool transpose_a = false, transpose_b = false;
     static constexpr const char* name = "MatMul";
     static constexpr int arity = 2;
+    static constexpr bool finishes = true;
     template <class Self = MatMul> static constexpr auto params = members(attr("transpose_a", &Self::transpose_a), attr("transpose_b", &Self::transpose_b));
 
     constexpr Inferred infer(const Dims& a, const Dims& b) const {
@@ -38,12 +40,12 @@ struct MatMul {
             std::fill_n(y.data, y.size(), T(0));
             gemm::add_small<U>(reinterpret_cast<U*>(y.data), reinterpret_cast<const U*>(a), transpose_a, reinterpret_cast<const U*>(b), transpose_b, y.dims[0], y.dims[1], k, U(1));
         } else {
-            const ProductUse use = c.prepared ? *static_cast<const ProductUse*>(c.prepared) : ProductUse{};
+            const ProductUse use = detail::product_use(c);
             const bool tb = transpose_b && !use.turned;
             const auto b_stride = c.in[1]->dims[1];
             const gemm::Factor<T> x{a, c.in[0]->dims[1], transpose_a}, z{b + use.first * (tb ? b_stride : 1), b_stride, tb};
             if (c.share.count > 1) return make_part(c, use, x, z, k);
-            if (use.into == ProductUse::assign) gemm::multiply(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, c.workspace);
+            if (use.into == ProductUse::assign) gemm::multiply(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, c.workspace, machine(), detail::epilogue<T>(c, use));
             else gemm::add(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
         }
     }
@@ -72,8 +74,10 @@ private:
     template <class T> [[gnu::noinline]] static void make_part(const Call& c, const ProductUse& use, const gemm::Factor<T>& x, const gemm::Factor<T>& z, std::int64_t k) {
         const auto n = c.out[0]->dims[1];
         const auto [rows, columns] = gemm::Parts<T>(c.out[0]->dims[0], n, k, c.share.count)[c.share.index];
-        T* const to = c.output<T>(0).data + rows.from * n + columns.from;
-        if (use.into == ProductUse::assign) gemm::multiply(to, n, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, c.workspace);
+        const auto at = rows.from * n + columns.from;
+        T* const to = c.output<T>(0).data + at;
+        if (use.into == ProductUse::assign)
+            gemm::multiply(to, n, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, c.workspace, machine(), detail::epilogue<T>(c, use).from(at, columns.from));
         else gemm::add(to, n, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
     }
 };

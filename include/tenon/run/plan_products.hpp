@@ -1,13 +1,16 @@
-// Between the second stage of planning and the third: products of matrices take over what is done with their results alone, so that no result lies in
-// memory only to be read once.
+// Between the second stage of planning and the third: products, of matrices or of images with filters, take over what is done with their results alone,
+// so that no result lies in memory only to be read once.
 //
-//   columns   Slice of a b                     the product of some columns of b
-//   turned    many products with one b, each   b is transposed once
+//   finish    a bias, batch normalisation by     is done with each tile of the product
+//             given statistics, an addition,     before it is written
+//             Relu, one after the other
+//   columns   Slice of a b                       the product of some columns of b
+//   turned    many products with one b, each     b is transposed once
 //             of which transposes it
-//   sums      AddN of products                 products that are added where the sum lies: the first assigns
-//   descent   variable -= rate a b             a product into the variable
+//   sums      AddN of products                   products that are added where the sum lies: the first assigns
+//   descent   variable -= rate a b               a product into the variable
 //
-// A product stays where it is in the sequence, but for a descent, which waits until the update.
+// A product stays where it is in the sequence, but for a finish and a descent, which wait until all is there.
 #pragma once
 #include "plan_order.hpp"
 #include "plan_shares.hpp"
@@ -44,6 +47,7 @@ protected:
         take_columns(drafts);
         turn_once(drafts);
         add_up(drafts);
+        finish(drafts);
         descend(drafts);
         std::erase_if(drafts, [](const Draft& d) { return !d.run; });
     }
@@ -74,12 +78,44 @@ private:
         for (const Output& f : fetches_) if (!f.operation->results.empty()) ++u.readers[z(root(value_of(f)))];
         return u;
     }
-    /// The product whose result is `value`, all of it, if one draft alone reads it.
-    int product_for(const std::vector<Draft>& drafts, const Uses& u, int value) const {
-        if (root(value) != value || external(values_[z(value)]) || u.readers[z(value)] != 1) return none;
+    /// The draft with a kernel of its own whose result is `value`, all of it, if one draft alone reads it; none if it is a product that goes elsewhere.
+    int sole_maker(const std::vector<Draft>& drafts, const Uses& u, int value) const {
+        if (value == none || root(value) != value || external(values_[z(value)]) || u.readers[z(value)] != 1) return none;
         const int t = u.maker[z(value)];
-        if (t < 0 || !drafts[z(t)].run || !drafts[z(t)].of->table->is_turned || !drafts[z(t)].has_own_kernel() || (drafts[z(t)].use && drafts[z(t)].use->into != ProductUse::assign)) return none;
-        return t;
+        return t < 0 || !drafts[z(t)].run || !drafts[z(t)].has_own_kernel() || (drafts[z(t)].use && drafts[z(t)].use->into != ProductUse::assign) ? none : t;
+    }
+    /// The same of a product of matrices that nothing is done with yet.
+    int product_for(const std::vector<Draft>& drafts, const Uses& u, int value) const {
+        const int t = sole_maker(drafts, u, value);
+        return t == none || !drafts[z(t)].of->table->is_turned || (drafts[z(t)].use && drafts[z(t)].use->finishes()) ? none : t;
+    }
+    /// Does nothing from draft `from` on and before draft `to` write what the former reads?
+    bool stays(const std::vector<Draft>& drafts, int from, int to) const {
+        for (int t = from; t < to; ++t)
+            for (const int v : drafts[z(t)].out)
+                for (const int x : drafts[z(from)].in) if (drafts[z(t)].run && v != none && x != none && root(v) == root(x)) return false;
+        return true;
+    }
+    /// Puts new drafts in, each before another.
+    static void insert(std::vector<Draft>& drafts, std::vector<std::pair<std::size_t, Draft>> fresh) {
+        std::stable_sort(fresh.begin(), fresh.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        std::vector<Draft> all;
+        for (std::size_t t = 0, c = 0; t < drafts.size(); ++t) {
+            for (; c < fresh.size() && fresh[c].first == t; ++c) all.push_back(std::move(fresh[c].second));
+            all.push_back(std::move(drafts[t]));
+        }
+        drafts = std::move(all);
+    }
+    /// A value of the plan's own, made by a kernel of the table of what `at` is of.
+    Draft made(const Draft& at, Kernel run, std::vector<int> in, const Dims& dims) {
+        Value v;
+        v.ref = {nullptr, dims, values_[z(in[0])].ref.dtype};
+        v.op = this->number_.find(at.of);
+        v.root = static_cast<int>(values_.size());
+        Draft d{.run = run, .of = at.of, .op = at.op, .in = std::move(in), .out = {v.root}, .of_plan = true};
+        d.absent_in.resize(d.in.size()), d.absent_out.resize(1);
+        values_.push_back(std::move(v));
+        return d;
     }
     static ProductUse& use_of(Draft& d) { return d.use ? *d.use : d.use.emplace(); }
 
@@ -105,7 +141,7 @@ private:
             const Draft& d = drafts[t];
             if (d.run && d.of->table->is_turned && d.has_own_kernel() && d.of->table->is_turned(d.op)) products[z(d.in[1])].push_back(t);
         }
-        std::vector<std::pair<std::size_t, Draft>> copies;  // each before a draft
+        std::vector<std::pair<std::size_t, Draft>> copies;
         for (int b = 0; b < static_cast<int>(products.size()); ++b) {
             const auto& list = products[z(b)];
             if (list.size() < turns) continue;
@@ -114,26 +150,15 @@ private:
                 for (const int v : drafts[t].out) changes |= drafts[t].run && v != none && root(v) == root(b);
             if (changes) continue;
             const Draft& first = drafts[list.front()];
-            const Ref& r = values_[z(b)].ref;
-            Value turned;
-            turned.ref = {nullptr, Dims{r.dims[1], r.dims[0]}, r.dtype};
-            turned.op = this->number_.find(first.of);
-            turned.root = static_cast<int>(values_.size());
-            Draft copy{.run = first.of->table->turn, .of = first.of, .op = first.op, .in = {b}, .out = {turned.root}, .absent_in = {Ref{}}, .absent_out = {Ref{}}, .of_plan = true};
+            const Dims d = values_[z(b)].ref.dims;
+            Draft copy = made(first, first.of->table->turn, {b}, Dims{d[1], d[0]});
             for (const std::size_t t : list) {
-                drafts[t].in[1] = turned.root;
+                drafts[t].in[1] = copy.out[0];
                 use_of(drafts[t]).turned = true;
             }
-            values_.push_back(std::move(turned));
             copies.emplace_back(list.front(), std::move(copy));
         }
-        std::stable_sort(copies.begin(), copies.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-        std::vector<Draft> all;
-        for (std::size_t t = 0, c = 0; t < drafts.size(); ++t) {
-            for (; c < copies.size() && copies[c].first == t; ++c) all.push_back(std::move(copies[c].second));
-            all.push_back(std::move(drafts[t]));
-        }
-        drafts = std::move(all);
+        insert(drafts, std::move(copies));
     }
     void add_up(std::vector<Draft>& drafts) const {
         const Uses u = uses(drafts);
@@ -150,6 +175,86 @@ private:
             d.run = nullptr;
         }
     }
+    /// What is done with a product's result, collected from the last op to the first.
+    struct Finish {
+        int product = none, column = none, beside = none;
+        bool normalises = false, rectifies = false;
+    };
+    /// Each op is done in turn: scaled and shifted, added to, rectified. `at`: the op of draft `d`, or one that its group stands for.
+    bool collect(const std::vector<Draft>& drafts, const Uses& u, const Draft& d, const Operation& at, Finish& f) const {
+        const auto joins = at.table->joins ? at.table->joins(at.op.get()) : Joins::no;
+        const Group* const group = d.has_own_kernel() ? nullptr : static_cast<const Group*>(d.op);
+        const auto value = [&](std::size_t i) { return group ? this->operand(*group, at.inputs[i]) : d.in[i]; };
+        const auto inside = [&](std::size_t i) {
+            const Operation* const o = at.inputs[i].operation.get();
+            return group && std::find(group->inner.begin(), group->inner.end(), o) != group->inner.end() ? o : nullptr;
+        };
+        const auto go_on = [&](std::size_t i) {
+            if (const Operation* const o = inside(i)) return collect(drafts, u, d, *o, f);
+            f.product = sole_maker(drafts, u, value(i));
+            return f.product != none && drafts[z(f.product)].of->table->finishes;
+        };
+        if (joins == Joins::rectifies && !f.rectifies && f.column == none && f.beside == none) {
+            f.rectifies = true;
+            return go_on(0);
+        }
+        if (joins == Joins::normalises && !group && f.column == none && f.beside == none) {
+            f.normalises = true;
+            return go_on(0);
+        }
+        if (joins != Joins::adds && joins != Joins::adds_offset) return false;
+        const Dims& y = values_[z(d.out[0])].ref.dims;
+        for (std::size_t i = 0; i < (joins == Joins::adds ? 2u : 1u); ++i) {
+            if (inside(1 - i)) continue;
+            const int other = value(1 - i);
+            if (other == none) continue;
+            const Dims& x = values_[z(other)].ref.dims;
+            Finish with = f;
+            if (x == y && with.beside == none && joins == Joins::adds) with.beside = other;
+            else if (x.rank > 0 && x.size() == y[-1] && x[-1] == y[-1] && with.column == none) with.column = other;
+            else continue;
+            std::swap(f, with);
+            if (go_on(i)) return true;
+            f = with;
+        }
+        return false;
+    }
+    void finish(std::vector<Draft>& drafts) {
+        const Uses u = uses(drafts);
+        std::vector<std::pair<std::size_t, Draft>> folds;
+        for (int t = 0; t < static_cast<int>(drafts.size()); ++t) {
+            Draft& d = drafts[z(t)];
+            if (!d.run || d.of_plan || d.use || d.out.empty() || d.out[0] == none || root(d.out[0]) != d.out[0]) continue;
+            if (!d.has_own_kernel() && (!static_cast<const Group*>(d.op)->elementwise || d.out.size() != 1)) continue;
+            Finish f;
+            if (!collect(drafts, u, d, *d.of, f)) continue;
+            bool all_else_unread = true;
+            for (std::size_t k = 1; k < d.out.size(); ++k) all_else_unread &= u.readers[z(d.out[k])] == 0;
+            Draft& product = drafts[z(f.product)];
+            const ProductUse had = product.use ? *product.use : ProductUse{};
+            const bool in_turn = !had.rectifies && !(had.beside >= 0 && (f.beside != none || f.normalises)) && !(had.column >= 0 && (f.column != none || f.normalises));
+            if (!all_else_unread || !in_turn || values_[z(product.out[0])].ref.dims != values_[z(d.out[0])].ref.dims || product.of->table->dtype != values_[z(d.out[0])].ref.dtype || !stays(drafts, f.product, t)) continue;
+            if (f.normalises) {
+                if (!d.of->table->fold) continue;
+                Draft fold = made(d, d.of->table->fold, std::vector<int>(d.in.begin() + 1, d.in.end()), Dims{2, values_[z(d.out[0])].ref.dims[-1]});
+                f.column = fold.out[0];
+                folds.emplace_back(z(t), std::move(fold));
+            }
+            const int out = d.out[0];
+            d = std::exchange(product, {});
+            ProductUse& use = use_of(d);
+            const auto reads = [&](int value) {
+                d.in.push_back(value), d.absent_in.push_back({});
+                return static_cast<int>(d.in.size()) - 1;
+            };
+            if (f.column != none) use.column = reads(f.column);
+            if (f.beside != none) use.beside = reads(f.beside);
+            use.scales |= f.normalises;
+            use.rectifies |= f.rectifies;
+            d.out = {out};
+        }
+        insert(drafts, std::move(folds));
+    }
     /// Of variable -= rate gradient. The product waits until the update, so what it reads must be as it was: nothing that an update writes.
     void descend(std::vector<Draft>& drafts) const {
         const Uses u = uses(drafts);
@@ -158,8 +263,8 @@ private:
             const int t = product_for(drafts, u, d.in[2]);
             if (t == none) continue;
             Draft& product = drafts[z(t)];
-            const auto stays = [&](int v) { return external(values_[z(root(v))]) || in_arena(root(v)); };
-            if (!stays(product.in[0]) || !stays(product.in[1])) continue;
+            const auto keeps = [&](int v) { return external(values_[z(root(v))]) || in_arena(root(v)); };
+            if (!keeps(product.in[0]) || !keeps(product.in[1])) continue;
             const int variable = d.in[0], rate = d.in[1];
             d = std::exchange(product, {});
             use_of(d).into = ProductUse::descend;

@@ -83,6 +83,8 @@ public:
         } else {
             if (!table.sharing) return nullptr;
             s = table.sharing(op, in, out, threads);
+            if (table.finishes && prepared && s.rows)
+                if (const int beside = static_cast<const ProductUse*>(prepared.get())->beside; beside >= 0) s.rows |= 1u << beside;
             for (std::size_t i = 0; i < operands.size() && s.rows; ++i) if (i >= in.size() || s.rows >> i & 1) axes[i] = -operands[i]->dims.rank;
         }
         if (s.count < 2) return nullptr;

@@ -79,7 +79,15 @@ void inference(const Shape& s, const T* x, const U* scale, const U* offset, cons
     detail::for_each_element(s, [=](std::int64_t i, std::int64_t c) { y[i] = static_cast<T>((static_cast<U>(x[i]) - mean[c]) * factor[c] + offset[c]); });
 }
 
-/// The same with the batch's own statistics, which it writes: `variance` is the biased one. They are NaN if the batch is empty.
+/// y = factor x + shift is inference(), of so many channels; of a mean far larger than x - mean it keeps fewer digits.
+template <class U> void fold(std::int64_t channels, const U* scale, const U* offset, const U* mean, const U* variance, U epsilon, U* factor, U* shift) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+        factor[c] = scale[c] / std::sqrt(variance[c] + epsilon);
+        shift[c] = offset[c] - mean[c] * factor[c];
+    }
+}
+
+/// inference() with the batch's own statistics, which it writes: `variance` is the biased one. They are NaN if the batch is empty.
 template <class T, class U>
 void training(const Shape& s, const T* x, const U* scale, const U* offset, U epsilon, T* y, U* mean, U* variance, std::byte* workspace) {
     const U n = static_cast<U>(s.count());

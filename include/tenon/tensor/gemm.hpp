@@ -79,6 +79,8 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
     T* const packed_a = reinterpret_cast<T*>(workspace);
     T* const packed_b = packed_a + packing.a;
     constexpr std::int64_t line = 64 / sizeof(T);
+    const bool ends = static_cast<bool>(end);
+    const bool far_result = m * n * static_cast<std::int64_t>(sizeof(T)) > far_bytes;
     const bool far = n * k * static_cast<std::int64_t>(sizeof(T)) > far_bytes;
     const auto panel = [&](std::int64_t columns) { return columns > t.lanes ? width : t.lanes; };
     const auto block = even_block(m, t.rows);
@@ -112,8 +114,10 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
                     each_tile([&](std::int64_t i, int count, int height, bool few) {
                         const Columns<T> from{packed_a + i * depth, height, depth, 1, 0, 0, ahead(tile++)};
                         const auto at = (i0 + i) * c_stride + j0 + j;
-                        const Finish<T> finish = end.finish(at, j0 + j, p0 == 0, p0 + depth == k);
-                        const Into<T> to{c + at, c_stride, count, w, alpha, adds || p0 > 0, end ? &finish : nullptr};
+                        Finish<T> finish;
+                        if (ends) finish = end.finish(at, j0 + j, p0 == 0, p0 + depth == k);
+                        const Into<T> to{c + at, c_stride, count, w, alpha, adds || p0 > 0, ends ? &finish : nullptr};
+                        if (far_result) for (int r = 0; r < count; ++r) __builtin_prefetch(to.c + r * c_stride, 1), __builtin_prefetch(to.c + r * c_stride + w - 1, 1);
                         if (whole && i0 + i == 0) t.packing_tile[few](from, b_at(p0, j0 + j), b.stride, packed, to);
                         else t.tile[few][w > t.lanes](from, packed, panel(w), to);
                     });
