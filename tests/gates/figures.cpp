@@ -87,8 +87,8 @@ void memory(std::string_view name) {
     const auto step = step_of(name);
     ::malloc_trim(0);  // what making the net took and gave back
     for (int i = 0; i < 5; ++i) step();
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);) if (line.starts_with("VmRSS:")) std::printf("%s\n", line.c_str() + 6);
+    std::ifstream maps("/proc/self/smaps_rollup");  // exact, as the counters in /proc/self/status are not
+    for (std::string line; std::getline(maps, line);) if (line.starts_with("Rss:")) std::printf("%s\n", line.c_str() + 4);
 }
 
 }  // namespace

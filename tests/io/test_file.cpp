@@ -3,6 +3,10 @@
 #include <doctest/doctest.h>
 #include <tenon/io/file.hpp>
 
+#include <csignal>
+
+#include <sys/resource.h>
+
 using namespace tenon;
 using tenon::test::Scratch;
 
@@ -52,6 +56,27 @@ TEST_CASE("a draft is not seen before it is published, and leaves nothing if it 
     CHECK(read_file(dir / "f") == "old");
     draft.publish();
     CHECK(read_file(dir / "f") == "new" + large + "end");
+    CHECK(dir.listing() == "f");
+}
+
+TEST_CASE("a draft that could not be written whole is never published, however often it is tried") {
+    Scratch dir;
+    write_file_atomically(dir / "f", "old");
+    const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+    ::rlimit before{};
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    {
+        Draft draft(dir / "f");
+        draft.append(std::string(5000, 'x'));
+        const ::rlimit little{1000, before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &little);
+        CHECK_THROWS_AS(draft.finish(), FileError);
+        ::setrlimit(RLIMIT_FSIZE, &before);
+        CHECK_THROWS_WITH_AS(draft.finish(), (dir / "f" + " could not be written").c_str(), FileError);
+        CHECK_THROWS_AS(draft.publish(), FileError);
+        CHECK(read_file(dir / "f") == "old");
+    }
+    ::signal(SIGXFSZ, handler);
     CHECK(dir.listing() == "f");
 }
 

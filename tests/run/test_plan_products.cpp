@@ -1,4 +1,4 @@
-// Products of matrices that a plan lets write elsewhere, against the same plan where every result is fetched and so has to be there.
+// Products, of matrices or of images with filters, that a plan lets write elsewhere, against the same plan where every result is fetched and so has to be there.
 #include <tenon/grad/check_gradient.hpp>
 #include <tenon/ops/ops.hpp>
 #include <tenon/run/variable.hpp>
@@ -166,15 +166,20 @@ TEST_CASE("what many products transpose is transposed once, unless it changes be
 
 namespace {
 /// One result of every kind of product: [10,24] or [3,7,9,24].
+enum Kind { of_matrices, of_images, to_images };
 struct Product {
     Placeholder<float, Shape<10, 13>> a{"a"};
     Placeholder<float, Shape<3, 7, 9, 5>> x{"x"};
     Output output;
     std::vector<Feed> feeds;
-    explicit Product(bool images) {
+    explicit Product(int kind) {
         Conv2D conv;
         conv.padding = Padding::same;
-        if (images) output = make<float>(conv, {Output(x), make_const<float>(numbers({3, 3, 5, 24}, 2))}), feeds = {{x, numbers({3, 7, 9, 5}, 1)}};
+        if (kind == to_images) {
+            Conv2DBackpropInput back;
+            back.padding = Padding::same;
+            output = make<float>(back, {make_const<std::int32_t>(Tensor::of<std::int32_t>({4}, {3, 7, 9, 24})), make_const<float>(numbers({3, 3, 24, 5}, 2)), Output(x)}), feeds = {{x, numbers({3, 7, 9, 5}, 1)}};
+        } else if (kind == of_images) output = make<float>(conv, {Output(x), make_const<float>(numbers({3, 3, 5, 24}, 2))}), feeds = {{x, numbers({3, 7, 9, 5}, 1)}};
         else output = make<float>(MatMul{}, {Output(a), make_const<float>(numbers({13, 24}, 2))}), feeds = {{a, numbers({10, 13}, 1)}};
     }
 };
@@ -203,7 +208,7 @@ TEST_CASE("biases, additions, normalisation and Relu after a product are done as
         {"norm", [&](const Output& x) { return normalised(x, make_const<float>(positive)); }, true},
         {"tanh", [](const Output& x) { return Output(make<float>(Tanh{}, {x})); }},
     };
-    for (const bool images : {false, true})
+    for (const int images : {of_matrices, of_images, to_images})
         for (int threads = 1; threads <= 2; ++threads)
             for (std::size_t i = 0; i < ops.size() * ops.size() * ops.size(); ++i) {
                 // every chain of three
@@ -263,4 +268,36 @@ TEST_CASE("a typed statement after a product is done as it is written, where it 
     std::vector<Output> stored = all_before(Output(dw), {"MatMul", "Add", "Relu"});
     stored.insert(stored.begin(), Output(dw));
     same(joined, s.run_all(stored, {feed})[0]);
+}
+
+TEST_CASE("a product does not wait past an update of what it reads") {
+    for (const bool of_resource : {false, true}) {
+        const Tensor start = numbers({13, 24}, 3), more = numbers({13, 24}, 4), data = numbers({5, 13}, 1);
+        Placeholder<float, Shape<5, 13>> x{"x"};
+        const Output delta = make_const<float>(more);
+        Output update, read;
+        Variable<float, Shape<13, 24>> w{"w"};
+        w.assign(start);
+        if (of_resource) {
+            const Output handle = variable_of(w);
+            update = make<float>(AssignAddVariableOp{}, {handle, delta}), read = make<float>(ReadVariableOp{}, {handle});
+        } else {
+            update = make<float>(AssignAdd{}, {variable_of(w), delta}), read = make<float>(Identity{}, {variable_of(w)});
+        }
+        const Output y = make<float>(Relu{}, {Output(make<float>(MatMul{}, {Output(x), read}))});
+        const auto expected = [&] {
+            Tensor r(DType::float32, {5, 24});
+            for (int i = 0; i < 5; ++i)
+                for (int j = 0; j < 24; ++j) {
+                    double sum = 0;
+                    for (int k = 0; k < 13; ++k) sum += double(data.data<float>()[i * 13 + k]) * double(start.data<float>()[k * 24 + j]);
+                    r.data<float>()[i * 24 + j] = static_cast<float>(std::max(sum, 0.0));
+                }
+            return r;
+        }();
+        Session s;
+        const auto step = s.make_callable({update, y}, {Feed{x, data}});
+        step();
+        same(step.plan().fetch(1), expected);
+    }
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 
 namespace tenon::test {
@@ -27,6 +28,8 @@ inline long peak_memory() {
     for (std::string line; std::getline(status, line);) if (line.starts_with("VmHWM:")) return std::stol(line.substr(6));
     return 0;
 }
-inline void forget_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
+inline void forget_peak() {
+    if (!(std::ofstream("/proc/self/clear_refs") << "5" << std::flush)) throw std::runtime_error("/proc/self/clear_refs cannot be written");
+}
 
 }  // namespace tenon::test

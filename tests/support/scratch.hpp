@@ -31,7 +31,7 @@ class Scratch {
 
 public:
     Scratch() {
-        auto name = (std::filesystem::temp_directory_path() / "tenon-XXXXXX").string();
+        auto name = (std::filesystem::canonical(std::filesystem::temp_directory_path()) / "tenon-XXXXXX").string();
         if (!::mkdtemp(name.data())) throw std::runtime_error("cannot make " + name);
         path_ = name;
     }

@@ -284,3 +284,27 @@ TEST_CASE("Conv2DBackpropInput and Conv2DBackpropFilter give TensorFlow's number
         CHECK(test::difference_in(c, backprop_filter<float>(s, input, output), c.at("outputs")[0]) == "");
     }
 }
+
+TEST_CASE("an image among others becomes what it becomes alone, to the last bit, with large filters too") {
+    Draw draw(13);
+    const auto axis = [] { return place(Padding::same, 14, {.size = 3}); };
+    for (const auto& [channels, filters] : {std::pair<std::int64_t, std::int64_t>{64, 256}, {256, 64}, {32, 32}}) {
+        const conv::Shape both{2, axis(), axis(), channels, filters}, one{1, axis(), axis(), channels, filters};
+        const auto input = draw.numbers<float>(both.input_size()), filter = draw.numbers<float>(both.filter_size()), upstream = draw.numbers<float>(both.output_size());
+        REQUIRE(conv::images_are_apart(both));
+        for (const Machine on : test::machines()) {
+            std::vector<float> output(upstream.size()), single(upstream.size()), d_input(input.size()), d_single(input.size());
+            Buffer w(conv::forward_workspace_bytes<float>(both, on)), w1(conv::forward_workspace_bytes<float>(one, on));
+            Buffer v(conv::backprop_input_workspace_bytes<float>(both, on)), v1(conv::backprop_input_workspace_bytes<float>(one, on));
+            conv::forward(both, input.data(), filter.data(), output.data(), w.data(), on);
+            conv::backprop_input(both, filter.data(), upstream.data(), d_input.data(), v.data(), on);
+            for (std::int64_t i = 0; i < 2; ++i) {
+                conv::forward(one, input.data() + i * one.input_size(), filter.data(), single.data() + i * one.output_size(), w1.data(), on);
+                conv::backprop_input(one, filter.data(), upstream.data() + i * one.output_size(), d_single.data() + i * one.input_size(), v1.data(), on);
+            }
+            INFO(channels, " channels, ", filters, " filters, machine ", static_cast<int>(on));
+            CHECK((output == single));
+            CHECK((d_input == d_single));
+        }
+    }
+}

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include <time.h>
 
@@ -53,6 +54,7 @@ class Cursor {
     static constexpr std::size_t least_ahead = 16u << 10, most_ahead = 1u << 20, piece_bytes = 256u << 10, window_bytes = 8u << 20;
 
     std::shared_ptr<const DataFile> data_{};
+    const DataFiles* files_ = nullptr;
     std::uint32_t shard_ = 0;
     Buffer buffer_{};
     std::uint64_t begin_ = 0, end_ = 0;  // of what the buffer has
@@ -90,9 +92,13 @@ class Cursor {
         return crc;
     }
     std::uint32_t by_window(std::uint32_t crc, std::uint64_t offset, std::size_t n, std::byte* into) {
-        const Mapping window(data_->file, offset, n);
-        if (!window.ready(0, n)) return by_pieces(crc, offset, n, into);  // which can say why
-        return into ? extend_crc32c_and_copy(crc, window.data(), n, into) : extend_crc32c(crc, window.data(), n);
+        std::optional<Mapping> window;
+        try {
+            window.emplace(data_->file, offset, n);
+        } catch (const FileError&) {  // no room for it, or a file that cannot be mapped: reading takes neither
+        }
+        if (!window || !window->ready(0, n)) return by_pieces(crc, offset, n, into);  // which can say why
+        return into ? extend_crc32c_and_copy(crc, window->data(), n, into) : extend_crc32c(crc, window->data(), n);
     }
     std::uint32_t by_windows(std::uint64_t offset, std::uint64_t bytes, std::byte* into) {
         std::uint32_t crc = 0;
@@ -110,8 +116,9 @@ class Cursor {
 
 public:
     const DataFile& open(DataFiles& files, std::uint32_t shard) {
-        if (!data_ || shard_ != shard) {
+        if (!data_ || files_ != &files || shard_ != shard) {
             data_ = files[shard];
+            files_ = &files;
             shard_ = shard;
             begin_ = end_ = 0;
             window_[0] = window_[1] = {};

@@ -39,7 +39,7 @@ struct SaveOptions {
 
 /// How variables get their values from a checkpoint.
 enum class Restore {
-    copy,  ///< into the memory that they have
+    copy,  ///< into the memory that they have; after a `view`, into memory of their own
     view,  ///< they look straight into the file, where it can be done (BundleReader::view): for inference with large models. What is then trained or assigned is copied, page by page;
            ///< the file never changes. Pointers to the elements that were taken before, and results of a Callable until it runs again, are no more
 };
@@ -120,7 +120,7 @@ public:
     template <class Lazy = void> std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
     /// Gives every variable its value in the checkpoint, or, if one of them does not fit, none. The random ops of the graph go on where they stood.
     ///
-    /// Cost      up to 8 MiB are kept aside until all is compared; more is read twice, and no memory taken. Should the file change between, the variables have no value
+    /// Cost      up to 8 MiB are kept aside until all is compared; more is read twice, and less than 16 MiB taken, or as much as a tensor that is stored in slices or in a file of version 1. Should the file change between, the variables have no value
     /// Errors    RestoreError, which lists everything that is missing or of another type or shape; MissingFileError, CorruptError, FormatError
     template <class Lazy = void> RestoreReport restore(Session& session, const std::string& prefix, Restore how = Restore::copy) const;
     /// What `restore` would say; nothing is changed and no tensor is read.

@@ -215,7 +215,7 @@ template <class O, class T> consteval OpTable make_kernel_table() {
         if constexpr (!is_small_float<K> && requires(const O& o, std::span<const Ref* const> r) { o.template sharing<K>(r, r, Threads{}); })
             t.sharing = [](const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) -> Sharing { return as<O>(op).template sharing<K>(in, out, threads); };
         if constexpr (requires(const O& o, const Call& c) { o.template fold<T>(c); }) t.fold = [](const Call& c) { as<O>(c.op).template fold<T>(c); };
-        t.finishes = requires { O::finishes; } && std::is_floating_point_v<T>;
+        t.finishes = requires { requires O::finishes; } && std::is_floating_point_v<T>;
         if constexpr (HasWorkspace<O, K> || (is_small_float<K> && !keeps_type<O>)) t.workspace = &workspace<O, K>;
     }
     return t;

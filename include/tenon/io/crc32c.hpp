@@ -107,22 +107,16 @@ constexpr Half far(std::size_t bits) { return Half{power(bits + 31), power(bits 
 /// Also copies the bytes to `to`, if `copies`.
 template <bool copies> [[gnu::target("avx512f,avx512vl,vpclmulqdq,pclmul,sse4.2")]] std::uint32_t by_folding(std::uint32_t c, const unsigned char* p, std::size_t n, unsigned char* to) {
     if (n < 2048) {  // where that is as fast
-        if constexpr (copies) std::memcpy(to, p, n);
+        if constexpr (copies) p = static_cast<const unsigned char*>(std::memcpy(to, p, n));
         return by_instruction(c, p, n);
     }
     constexpr int vectors = 8;
     constexpr std::size_t step = 64 * vectors;
     constexpr auto past_step = far(8 * step), past_vector = far(512), past_half = far(128);
-    const auto copy = [&](std::size_t bytes) {
-        if constexpr (copies) {
-            std::memcpy(to, p, bytes);
-            to += bytes;
-        }
-    };
     Fold x[vectors], next, k;
     for (int i = 0; i < 8; ++i) k[i] = past_step[i % 2];
     std::memcpy(x, p, step);
-    copy(step);
+    if constexpr (copies) to = static_cast<unsigned char*>(std::memcpy(to, x, step)) + step;
     x[0][0] ^= c;
     for (p += step, n -= step; n >= step; p += step, n -= step) {
         for (int i = 0; i < vectors; ++i) {
@@ -132,7 +126,7 @@ template <bool copies> [[gnu::target("avx512f,avx512vl,vpclmulqdq,pclmul,sse4.2"
         }
         if constexpr (copies) to += step;
     }
-    copy(n);
+    if constexpr (copies) p = static_cast<const unsigned char*>(std::memcpy(to, p, n));  // the rest is summed where it was copied to
     for (int i = 0; i < 8; ++i) k[i] = past_vector[i % 2];
     for (int i = 1; i < vectors; ++i) {
         next = x[i];

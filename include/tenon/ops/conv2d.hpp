@@ -78,6 +78,7 @@ template <class O> constexpr Inferred infer_backprop(const Inferred& forward, co
 struct Conv2DBackpropInput : Conv2D {
     Dims input_sizes;
     static constexpr const char* name = "Conv2DBackpropInput";
+    static constexpr bool finishes = false;
     template <class Self = Conv2DBackpropInput> static constexpr auto params = members(const_input("input_sizes", &Self::input_sizes, 0), Conv2D::params<>);
     /// TensorFlow also takes height and width alone.
     constexpr Dims input(const Dims& filter, const Dims& g) const { return input_sizes.rank == 2 && g.rank == 4 && filter.rank == 4 ? Dims{g[0], input_sizes[0], input_sizes[1], filter[2]} : input_sizes; }
@@ -104,6 +105,7 @@ struct Conv2DBackpropInput : Conv2D {
 struct Conv2DBackpropFilter : Conv2D {
     Dims filter_sizes;
     static constexpr const char* name = "Conv2DBackpropFilter";
+    static constexpr bool finishes = false;
     template <class Self = Conv2DBackpropFilter> static constexpr auto params = members(const_input("filter_sizes", &Self::filter_sizes, 1), Conv2D::params<>);
     constexpr Inferred infer(const Dims& x, const Dims& g) const { return detail::infer_backprop<Conv2DBackpropFilter>(infer_as(*this, x, filter_sizes), g, filter_sizes); }
     template <class = void> Inferred infer_open(std::span<const Dims>) const { return Dims::filled(4, dyn); }

@@ -1,5 +1,6 @@
 // A plan: how to compute some fetches for feeds of certain extents. Made once, run often; running it allocates
-// nothing, looks nothing up and takes no lock: a loop over (kernel, resolved memory).
+// nothing, looks nothing up and takes no lock: a loop over (kernel, resolved memory). Of sessions with several threads the
+// first run starts them, and kernels that they share wait for each other.
 //
 // Making it is plain code over integers, in stages, each a file and a class on top of the one before:
 //
@@ -7,7 +8,7 @@
 //                     infer    extents, dtypes and known values, by the ops' own rules
 //                     choose   what has to be computed, values known; compiled groups where nobody wants what is between
 //   plan_order.hpp    arrange  inputs first, readers of a variable before its updates unless they wait for them
-//   plan_products.hpp join     products of matrices take over what is done with their results alone
+//   plan_products.hpp join     products, of matrices or of images with filters, take over what is done with their results alone
 //   plan_builder.hpp  place    views and updates share memory, elementwise results take over what dies, the rest lives in
 //                              one arena
 #pragma once

@@ -89,11 +89,18 @@ private:
         const int t = sole_maker(drafts, u, value);
         return t == none || !drafts[z(t)].of->table->is_turned || (drafts[z(t)].use && drafts[z(t)].use->finishes()) ? none : t;
     }
-    /// Does nothing from draft `from` on and before draft `to` write what the former reads?
+    /// Whether a draft writes what `value` is or is a view of.
+    bool writes(const Draft& d, int value) const {
+        if (!d.run) return false;
+        bool found = false;
+        for (const int v : d.out) found |= v != none && root(v) == root(value);
+        for (int k = 0; d.has_own_kernel() && k < d.of->table->writes; ++k) found |= d.in[z(k)] != none && root(d.in[z(k)]) == root(value);  // a resource's is no output
+        return found;
+    }
+    /// Whether nothing from draft `from` on and before draft `to` writes what the former reads.
     bool stays(const std::vector<Draft>& drafts, int from, int to) const {
         for (int t = from; t < to; ++t)
-            for (const int v : drafts[z(t)].out)
-                for (const int x : drafts[z(from)].in) if (drafts[z(t)].run && v != none && x != none && root(v) == root(x)) return false;
+            for (const int x : drafts[z(from)].in) if (x != none && writes(drafts[z(t)], x)) return false;
         return true;
     }
     /// Puts new drafts in, each before another.
@@ -146,8 +153,7 @@ private:
             const auto& list = products[z(b)];
             if (list.size() < turns) continue;
             bool changes = false;
-            for (std::size_t t = list.front(); t < list.back(); ++t)
-                for (const int v : drafts[t].out) changes |= drafts[t].run && v != none && root(v) == root(b);
+            for (std::size_t t = list.front(); t < list.back(); ++t) changes |= writes(drafts[t], b);
             if (changes) continue;
             const Draft& first = drafts[list.front()];
             const Dims d = values_[z(b)].ref.dims;

@@ -69,8 +69,9 @@ template <class T> struct Pieces {
 
     constexpr Pieces(const Shape& s, const Band<T>& band, int width) : rows(1), depth(s.w.window.size * s.channels), one_by_one(s.batch == 1 && band.rows == s.h.output) {
         constexpr std::int64_t size = sizeof(T), most = 384;  // lines as far apart as the rows of a filter share few sets of the cache
-        far = one_by_one && s.filter_size() * size > gemm::detail::far_bytes;
-        if (far && depth > most) depth = gemm::detail::round_up((depth - 1) / ((depth + most - 1) / most) + 1, 4);
+        const bool large = band.rows == s.h.output && s.filter_size() * size > gemm::detail::far_bytes;  // whatever the batch: sums are of the same pieces
+        far = one_by_one && large;
+        if (large && depth > most) depth = gemm::detail::round_up((depth - 1) / ((depth + most - 1) / most) + 1, 4);
         else rows = std::clamp<std::int64_t>((std::int64_t{1} << 18) / size / std::max<std::int64_t>(depth * width, 1), 1, s.h.window.size);
     }
     constexpr std::int64_t size(const Shape& s, int width) const { return one_by_one ? rows * depth * width : s.patch() * gemm::detail::round_up(s.filters, width); }

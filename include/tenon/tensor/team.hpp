@@ -17,6 +17,7 @@
 
 #include <pthread.h>  // <thread> costs each program that includes tenon 30 ms of compiling
 #include <signal.h>
+#include <unistd.h>
 
 namespace tenon {
 
@@ -24,16 +25,16 @@ namespace tenon {
 ///
 /// Values    at least one thread, the caller counted; a team of one has no helpers
 /// Cost      a job of the whole team costs a few microseconds where helpers are awake; it allocates nothing
-/// Errors    that of the first part that throws, once all have ended. Where no thread can be started, fewer help
+/// Errors    that of the first part that throws, once all have ended; where the team is busy, the parts after it are not begun. Where no thread can be started, fewer help
 class Team {
 public:
     using Part = void (*)(const void* context, int part);
 
-    template <class = void> explicit Team(Threads threads) : threads_(threads), errors_(static_cast<std::size_t>(threads.count)) {}
+    template <class = void> explicit Team(Threads threads) : threads_(threads), errors_(static_cast<std::size_t>(threads.count)) { helpers_.reserve(static_cast<std::size_t>(threads.count - 1)); }
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
     ~Team() {
-        if (!helpers_.empty()) dismiss();
+        if (!helpers_.empty() && process_ == ::getpid()) dismiss();  // a fork has none of the helpers
     }
     const Threads& threads() const { return threads_; }
 
@@ -93,9 +94,10 @@ private:
     }
     template <class = void> void engage() {
         const auto wanted = static_cast<std::size_t>(threads_.count - 1);
-        helpers_.reserve(wanted);
         sigset_t all, before;
         sigfillset(&all);
+        for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) sigdelset(&all, own);  // who is at fault gets these
+        process_ = ::getpid();
         pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the program's own threads
         while (helpers_.size() < wanted) {
             pthread_t thread;
@@ -116,6 +118,7 @@ private:
     }
 
     const Threads threads_;
+    pid_t process_ = 0;  ///< that has the helpers
     Part run_ = nullptr;
     const void* context_ = nullptr;
     std::vector<std::exception_ptr> errors_;  // by part

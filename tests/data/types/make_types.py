@@ -24,7 +24,7 @@ OTHERS = {"Range": "Tidx", "ConcatOffset": "shape_type", "RandomUniform": "dtype
 # TensorFlow 2.21 gives zeros.
 WRONG = {("Round", tf.int32), ("Round", tf.int64)}
 # What depends on memory that TensorFlow does not write, or on how it pads; and what it takes without comparing extents.
-NOT_TENSORFLOWS = {"AvgPoolGrad none", "Conv2D none", "FusedBatchNormGrad none", "FusedBatchNormGradV2 none", "FusedBatchNormGradV3 none", "LRNGrad special", "MaxPoolGradGrad special", "ResizeNearestNeighborGrad none",
+NOT_TENSORFLOWS = {"AvgPoolGrad none", "Conv2D special", "Conv2D none", "FusedBatchNormGrad none", "FusedBatchNormGradV2 none", "FusedBatchNormGradV3 none", "LRNGrad special", "MaxPoolGradGrad special", "ResizeNearestNeighborGrad none",
                    "DepthwiseConv2dNative special", "DepthwiseConv2dNative none", "DepthwiseConv2dNativeBackpropFilter special", "DepthwiseConv2dNativeBackpropFilter none", "DepthwiseConv2dNativeBackpropInput special"}
 STRUCTS = {"PlaceholderOp": "Placeholder", "ShapeOp": "Shape", "VariableV1": "Variable"}
 # Several attributes that must be one type.
