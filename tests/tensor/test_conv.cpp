@@ -1,3 +1,4 @@
+// Long because every way in which a convolution is made, in all three directions and on every machine, is held to the same loops.
 #include "../support/draw.hpp"
 #include "../support/epilogue.hpp"
 #include "../support/machines.hpp"
