@@ -17,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 
 #include <time.h>
 
@@ -92,13 +91,12 @@ class Cursor {
         return crc;
     }
     std::uint32_t by_window(std::uint32_t crc, std::uint64_t offset, std::size_t n, std::byte* into) {
-        std::optional<Mapping> window;
         try {
-            window.emplace(data_->file, offset, n);
-        } catch (const FileError&) {  // no room for it, or a file that cannot be mapped: reading takes neither
+            const Mapping window(data_->file, offset, n);
+            if (window.ready(0, n)) return into ? extend_crc32c_and_copy(crc, window.data(), n, into) : extend_crc32c(crc, window.data(), n);
+        } catch (const FileError&) {  // no room for it, or a file that cannot be mapped: reading needs neither
         }
-        if (!window || !window->ready(0, n)) return by_pieces(crc, offset, n, into);  // which can say why
-        return into ? extend_crc32c_and_copy(crc, window->data(), n, into) : extend_crc32c(crc, window->data(), n);
+        return by_pieces(crc, offset, n, into);  // which can say why pages do not come
     }
     std::uint32_t by_windows(std::uint64_t offset, std::uint64_t bytes, std::byte* into) {
         std::uint32_t crc = 0;
