@@ -12,6 +12,7 @@ if name is None:
     unavailable("no g++ 12 or later, which the budgets are for")
 command = [name, "-std=c++20", "-O2", *compiler.include_flags(build)]
 os.environ["CCACHE_DISABLE"] = "1"  # a compiler that remembers costs nothing
+os.environ.pop("MALLOC_PERTURB_", None)  # Meson's, with which the compiler fills all the memory that it takes and gives back
 folder = tempfile.TemporaryDirectory(prefix="tenon-budgets-")
 
 
