@@ -105,7 +105,7 @@ private:
     }
     /// Puts new drafts in, each before another.
     static void insert(std::vector<Draft>& drafts, std::vector<std::pair<std::size_t, Draft>> fresh) {
-        std::stable_sort(fresh.begin(), fresh.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        std::sort(fresh.begin(), fresh.end(), [](const auto& a, const auto& b) { return std::pair(a.first, a.second.out[0]) < std::pair(b.first, b.second.out[0]); });
         std::vector<Draft> all;
         for (std::size_t t = 0, c = 0; t < drafts.size(); ++t) {
             for (; c < fresh.size() && fresh[c].first == t; ++c) all.push_back(std::move(fresh[c].second));
