@@ -143,7 +143,7 @@ private:
     void complete_and_prepare(Draft& d, std::vector<const Ref*>& in, std::vector<const Ref*>& out) {
         const Operation& o = *d.of;
         if (d.of_plan) return;
-        if (d.op != o.op.get()) {  // a group: its readers need to know which operands are there
+        if (!d.has_own_kernel()) {  // a group: its readers need to know which operands are there
             std::vector<Ref> present;
             present.reserve(out.size());
             for (std::size_t i = 0; i < out.size(); ++i) if (d.out[i] != none) out[i] = &present.emplace_back(Ref{&present, out[i]->dims, out[i]->dtype});

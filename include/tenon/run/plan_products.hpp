@@ -97,11 +97,15 @@ private:
         for (int k = 0; d.has_own_kernel() && k < d.of->table->writes; ++k) found |= d.in[z(k)] != none && root(d.in[z(k)]) == root(value);  // a resource's is no output
         return found;
     }
-    /// Whether nothing from draft `from` on and before draft `to` writes what the former reads.
-    bool stays(const std::vector<Draft>& drafts, int from, int to) const {
-        for (int t = from; t < to; ++t)
-            for (const int x : drafts[z(from)].in) if (x != none && writes(drafts[z(t)], x)) return false;
+    /// Whether nothing from draft `from` on and before draft `to` writes `value`.
+    bool stays(const std::vector<Draft>& drafts, std::size_t from, std::size_t to, int value) const {
+        for (std::size_t t = from; t < to; ++t) if (writes(drafts[t], value)) return false;
         return true;
+    }
+    /// Whether draft `at` reads the same if it waits until draft `to`.
+    bool may_wait(const std::vector<Draft>& drafts, int at, int to) const {
+        const auto& in = drafts[z(at)].in;
+        return std::all_of(in.begin(), in.end(), [&](int v) { return v == none || stays(drafts, z(at), z(to), v); });
     }
     /// Puts new drafts in, each before another.
     static void insert(std::vector<Draft>& drafts, std::vector<std::pair<std::size_t, Draft>> fresh) {
@@ -151,10 +155,7 @@ private:
         std::vector<std::pair<std::size_t, Draft>> copies;
         for (int b = 0; b < static_cast<int>(products.size()); ++b) {
             const auto& list = products[z(b)];
-            if (list.size() < turns) continue;
-            bool changes = false;
-            for (std::size_t t = list.front(); t < list.back(); ++t) changes |= writes(drafts[t], b);
-            if (changes) continue;
+            if (list.size() < turns || !stays(drafts, list.front(), list.back(), b)) continue;
             const Draft& first = drafts[list.front()];
             const Dims d = values_[z(b)].ref.dims;
             Draft copy = made(first, first.of->table->turn, {b}, Dims{d[1], d[0]});
@@ -239,7 +240,7 @@ private:
             Draft& product = drafts[z(f.product)];
             const ProductUse had = product.use ? *product.use : ProductUse{};
             const bool in_turn = !had.rectifies && !(had.beside >= 0 && (f.beside != none || f.normalises)) && !(had.column >= 0 && (f.column != none || f.normalises));
-            if (!all_else_unread || !in_turn || values_[z(product.out[0])].ref.dims != values_[z(d.out[0])].ref.dims || product.of->table->dtype != values_[z(d.out[0])].ref.dtype || !stays(drafts, f.product, t)) continue;
+            if (!all_else_unread || !in_turn || values_[z(product.out[0])].ref.dims != values_[z(d.out[0])].ref.dims || product.of->table->dtype != values_[z(d.out[0])].ref.dtype || !may_wait(drafts, f.product, t)) continue;
             if (f.normalises) {
                 if (!d.of->table->fold) continue;
                 Draft fold = made(d, d.of->table->fold, std::vector<int>(d.in.begin() + 1, d.in.end()), Dims{2, values_[z(d.out[0])].ref.dims[-1]});

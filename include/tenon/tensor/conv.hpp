@@ -71,9 +71,9 @@ template <class T> void backprop_input(const Shape& s, const T* filter, const T*
         }, [](std::int64_t, std::int64_t, std::int64_t) { return gemm::Ahead<T>{}; });
     const std::int64_t filters = s.group_filters();
     const bool direct = s.is_its_own_patches();
-    if (!direct || s.output_size() == 0) std::fill_n(input, s.input_size(), T(0));
+    if (!direct) std::fill_n(input, s.input_size(), T(0));
     detail::for_each_block<T>(s, [&](std::int64_t g, std::int64_t from, std::int64_t count) {
-        T* const into = input ? input + g * s.group_channels() : nullptr;
+        T* const into = input + g * s.group_channels();
         T* const made = reinterpret_cast<T*>(workspace);
         gemm::multiply(direct ? into + from * s.input_stride() : made, direct ? s.input_stride() : s.patch(), gemm::Factor<T>{output + from * s.filters + g * filters, s.filters},
                        gemm::Factor<T>{filter + g * filters, s.filters, true}, count, s.patch(), filters, workspace + detail::patch_bytes<T>(s), on);
