@@ -1,8 +1,7 @@
 // The entries of an index on their way to its table: keys with their encoded values, one behind the other in one piece of memory.
 #pragma once
+#include "../base/hash_index.hpp"
 #include "../io/table.hpp"
-
-#include <unordered_map>
 
 namespace tenon::detail {
 
@@ -14,20 +13,16 @@ class IndexEntries {
     };
     std::string bytes_;
     std::vector<Entry> entries_;
-    std::unordered_multimap<std::size_t, std::size_t> by_hash_;  // of all entries, once one did not ascend
+    HashIndex by_key_;  // of all entries, once one did not ascend
     bool ascending_ = true;
 
     std::string_view key(const Entry& e) const { return std::string_view(bytes_).substr(e.at, e.key_bytes); }
     std::string_view value(const Entry& e) const { return std::string_view(bytes_).substr(e.at + e.key_bytes, e.value_bytes); }
-    static std::size_t hash(std::string_view k) { return std::hash<std::string_view>{}(k); }
 
 public:
     bool contains(std::string_view k) const {
         if (entries_.empty()) return false;
-        if (!ascending_) {
-            for (auto [at, end] = by_hash_.equal_range(hash(k)); at != end; ++at) if (key(entries_[at->second]) == k) return true;
-            return false;
-        }
+        if (!ascending_) return by_key_.find(hash_of(k), [&](int i) { return key(entries_[static_cast<std::size_t>(i)]) == k; }) != HashIndex::none;
         const auto at = std::lower_bound(entries_.begin(), entries_.end(), k, [&](const Entry& e, std::string_view wanted) { return key(e) < wanted; });
         return at != entries_.end() && key(*at) == k;
     }
@@ -36,10 +31,10 @@ public:
     /// The key is new.
     void add(std::string_view k, std::string_view v) {
         if (ascending_ && !ascends(k)) {
-            for (std::size_t i = 0; i < entries_.size(); ++i) by_hash_.emplace(hash(key(entries_[i])), i);
+            for (std::size_t i = 0; i < entries_.size(); ++i) by_key_.add(hash_of(key(entries_[i])), static_cast<int>(i));
             ascending_ = false;
         }
-        if (!ascending_) by_hash_.emplace(hash(k), entries_.size());
+        if (!ascending_) by_key_.add(hash_of(k), static_cast<int>(entries_.size()));
         entries_.push_back({bytes_.size(), static_cast<std::uint32_t>(k.size()), static_cast<std::uint32_t>(v.size())});
         bytes_.append(k).append(v);
     }
