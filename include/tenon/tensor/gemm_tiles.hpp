@@ -68,33 +68,18 @@ inline constexpr int vector_bytes = 16;
 }  // namespace portable
 
 #if defined(__x86_64__)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+#include "begin_avx2.inc"
 namespace avx2 {
 inline constexpr int vector_bytes = 32;
 #include "gemm_tiles.inc"
 }  // namespace avx2
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx2,fma"))), apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma")
-#endif
+#include "end_target.inc"
+#include "begin_avx512.inc"
 namespace avx512 {
 inline constexpr int vector_bytes = 64;
 #include "gemm_tiles.inc"
 }  // namespace avx512
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "end_target.inc"
 #endif
 
 /// 32 registers hold 14 by 2 sums, 16 hold 6 by 2.
