@@ -34,7 +34,7 @@ struct Parameters {
     }
 };
 
-/// Points lie along the contiguous axis; a product for every component, all memory reused.
+/// Points lie along the contiguous axis, as in the typed program; a product for every component, all memory reused.
 struct ByHand {
     Index d, k, n;
     MatrixXd x, away, through, outer;
@@ -91,30 +91,33 @@ struct ByHand {
 
 template <std::int64_t d, std::int64_t k, std::int64_t n> void compare() {
     constexpr std::int64_t triangle = d * (d - 1) / 2;
-    const Eigen::Matrix<double, -1, -1, Eigen::RowMajor> points = MatrixXd::Random(n, d);
+    const MatrixXd points = MatrixXd::Random(n, d);
     const Parameters start(d, k);
     ByHand reference(points, start), again(points, start);
 
-    Placeholder<double, Shape<n, d>> x{"x"};
+    Placeholder<double, Shape<d, n>> x{"x"};
     Variable<double, Shape<k>> alphas{"alphas"};
     Variable<double, Shape<k, d>> means{"means"}, diagonals{"diagonals"};
     Variable<double, Shape<k, triangle>> lower{"lower"};
-    Tensor places(DType::int32, {d * d}), zero(DType::float64, {k, 1});  // of a transposed triangle; 0 stands for what is not in it
-    std::fill_n(places.data<std::int32_t>(), d * d, 0), std::fill_n(zero.data<double>(), k, 0.);
-    for (std::int32_t i = 0, next = 1; i < d; ++i)
-        for (std::int32_t j = i + 1; j < d; ++j) places.data<std::int32_t>()[i * d + j] = next++;
+    // of a triangle: the diagonal comes first, then a zero for whatever is above it, then what is below it
+    Tensor places(DType::int32, {d * d}), zero(DType::float64, {k, 1});
+    std::fill_n(places.data<std::int32_t>(), d * d, d), std::fill_n(zero.data<double>(), k, 0.);
+    for (std::int32_t j = 0, next = d + 1; j < d; ++j) {
+        places.data<std::int32_t>()[j * d + j] = j;
+        for (std::int32_t i = j + 1; i < d; ++i) places.data<std::int32_t>()[i * d + j] = next++;
+    }
     const Node<std::int32_t, Shape<d * d>> where{make_const<std::int32_t>(places)};
     const Node<double, Shape<k, 1>> none{make_const<double>(zero)};
 
-    auto away = expand_dims<0>(x) - expand_dims<1>(means);
-    auto triangles = reshape<k, d, d>(gather<1>(concat<1>(none, lower), where));
-    auto through = matmul(away, triangles) + away * exp(expand_dims<1>(diagonals));
-    auto terms = expand_dims<1>(alphas + sum<1>(diagonals)) - .5 * sum<2>(square(through));
+    auto scales = exp(diagonals);
+    auto triangles = reshape<k, d, d>(gather<1>(concat<1>(scales, none, lower), where));
+    auto distances = sum<1>(square(matmul(triangles, x) - matmul(triangles, expand_dims<2>(means))));
+    auto terms = expand_dims<1>(alphas + sum<1>(diagonals)) - .5 * distances;
     auto top = stop_gradient(max<0>(terms));
     auto highest = stop_gradient(max(alphas));
     auto likelihood = sum(log(sum<0>(exp(terms - top))) + top);
     auto normaliser = log(sum(exp(alphas - highest))) + highest;
-    auto prior = .5 * (sum(square(exp(diagonals))) + sum(square(lower)));
+    auto prior = .5 * (sum(square(scales)) + sum(square(lower)));
     auto objective = likelihood - double(n) * normaliser + prior + constant_part(d, k, n);
     const auto [d_alphas, d_means, d_diagonals, d_lower] = gradients(objective, alphas, means, diagonals, lower);
     alphas.assign(Tensor::of<double>({k}, start.alphas)), means.assign(Tensor::of<double>({k, d}, start.means));
