@@ -58,6 +58,14 @@ TEST_CASE("a depthwise convolution is a convolution with as many groups as chann
     for (std::int64_t i = 0; i < both[0].size(); ++i) REQUIRE(both[0].data<float>()[i] == doctest::Approx(both[1].data<float>()[i]).epsilon(1e-5));
 }
 
+TEST_CASE("a depthwise convolution of no channels, and its gradients, are empty") {
+    Fed<float, Shape<2, 4, 4, 0>> x(1);
+    Fed<float, Shape<3, 3, 0, 1>> f(2);
+    const auto y = depthwise_conv2d(x, f);
+    const auto [dx, df] = gradients(sum(y), x, f);
+    for (const auto& result : Session().run_all({y, dx, df}, {x, f})) CHECK(result.size() == 0);
+}
+
 TEST_CASE("what makes no sense is refused with a sentence, before anything is computed") {
     constexpr Dims x{1, 4, 4, 3}, f{3, 3, 3, 2};
     struct {

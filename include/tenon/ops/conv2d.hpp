@@ -154,7 +154,7 @@ struct DepthwiseConv2dNative {
         return Dims{x[0], detail::positions(op, 0, x[1], f[0]), detail::positions(op, 1, x[2], f[1]), channels == dyn || f[3] == dyn ? dyn : channels * f[3]};
     }
     constexpr conv::Shape shape(const Dims& x, const Dims& f) const {
-        return {x[0], detail::axis_of(*this, 0, x[1], f[0]), detail::axis_of(*this, 1, x[2], f[1]), x[3], x[3] * f[3], x[3]};
+        return {x[0], detail::axis_of(*this, 0, x[1], f[0]), detail::axis_of(*this, 1, x[2], f[1]), x[3], x[3] * f[3], std::max<std::int64_t>(x[3], 1)};
     }
     constexpr Inferred infer(const Dims& x, const Dims& filter) const { return infer_as(*this, x, filter); }
     template <class T> void compute(const Call& c) const {
