@@ -72,6 +72,17 @@ TEST_CASE_TEMPLATE("a product of any extents, transposes and strides is the sum 
     for (int i = 0; i < 4; ++i) compare_with_loops<T>(draw, 33 + draw.below(20), 390, 360);  // b is large enough to be asked for ahead
 }
 
+TEST_CASE("of the rows of tiles no more than two are for nothing where rows are even and many, and tiles that fit alone are not mixed") {
+    for (const auto& [tall, low] : {std::pair{14, 8}, {6, 4}}) {
+        for (std::int64_t m = 4 * low; m < 400; m += 2) {
+            const auto lows = gemm::detail::low_tiles(m, tall, low);
+            CHECK(gemm::detail::round_up(m - lows * low, tall) + lows * low - m <= 2);
+        }
+        for (std::int64_t i = 1; i < 20; ++i) CHECK(gemm::detail::low_tiles(i * tall, tall, low) == 0);
+        for (std::int64_t m = 1; m <= low; ++m) CHECK(gemm::detail::low_tiles(m, tall, low) == 1);
+    }
+}
+
 TEST_CASE_TEMPLATE("a transposed matrix has the rows as columns", T, float, double) {
     Draw draw(2);
     for (int i = 0; i < 200; ++i) {

@@ -141,25 +141,24 @@ template <class T> constexpr bool is_direct_to_input(const Shape& s, const gemm:
     const Shape back = turned(s);
     return s.h.window.stride == 1 && s.w.window.stride == 1 && back.h.window.before >= 0 && back.w.window.before >= 0 && 2 * s.channels >= t.lanes && is_direct(back, t);
 }
-/// Which height of tile the next of `left` rows of the filter's gradient take: 0 and 1 are Tiles::tile's, 2 half of the first.
-template <class T> constexpr int height_for(std::int64_t left, const gemm::Tiles<T>& t) { return 4 * left > 3 * t.rows ? 0 : left > t.few ? 2 : 1; }
+/// Whether the next of `left` rows of the filter's gradient take a tile of half the height.
+template <class T> constexpr bool takes_half(std::int64_t left, const gemm::Tiles<T>& t) { return 4 * left <= 3 * t.rows; }
 /// For the filter's gradient the taps and channels that lie side by side are the rows, positions are what is summed over.
 template <class T> constexpr bool is_direct_to_filter(const Shape& s, const gemm::Tiles<T>& t) {
     const std::int64_t rows = s.w.window.size * s.channels;
-    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && s.filters % t.lanes == 0 && rows > t.few;
+    return !s.is_its_own_patches() && s.groups == 1 && s.w.window.dilation == 1 && s.filters % t.lanes == 0 && rows > t.rows / 3;
 }
 /// How many tiles the rows of the filter's gradient make.
 template <class T> constexpr std::int64_t filter_tiles(const Shape& s, const gemm::Tiles<T>& t) {
-    const std::int64_t heights[3] = {t.rows, t.few, t.rows / 2};
     std::int64_t tiles = 0;
-    for (std::int64_t left = s.w.window.size * s.channels; left > 0; left -= heights[height_for(left, t)]) ++tiles;
+    for (std::int64_t left = s.w.window.size * s.channels; left > 0; left -= takes_half(left, t) ? t.rows / 2 : t.rows) ++tiles;
     return tiles * s.h.window.size;
 }
 template <class T> void filter_direct(const Shape& s, Machine on, const T* input, const T* output, T* filter, std::byte* workspace, Share share) {
     const gemm::Tiles<T>& t = gemm::tiles_for<T>(on);
     const Band<T> band(s);
     T* const seen = reinterpret_cast<T*>(workspace);
-    const std::int64_t rows = s.w.window.size * s.channels, row = band.width * s.channels, width = 2 * t.lanes, heights[3] = {t.rows, t.few, t.rows / 2};
+    const std::int64_t rows = s.w.window.size * s.channels, row = band.width * s.channels, width = 2 * t.lanes;
     const gemm::RunTiles<T>& halves = gemm::run_tiles_for<T>(on);
     const auto mine = share.of(filter_tiles(s, t));
     for (std::int64_t b = 0; b < s.batch; ++b)
@@ -169,8 +168,8 @@ template <class T> void filter_direct(const Shape& s, Machine on, const T* input
                 const auto seeing = s.h.positions(ky);
                 const std::int64_t y = std::max(seeing.first, first), end = std::min({seeing.last, first + band.rows, s.h.output});
                 for (std::int64_t i = 0, height; i < rows; i += height, ++tile) {
-                    const int kind = height_for(rows - i, t);
-                    height = std::min(heights[kind], rows - i);
+                    const bool half = takes_half(rows - i, t);
+                    height = std::min<std::int64_t>(half ? t.rows / 2 : t.rows, rows - i);
                     if (tile < mine.from || tile >= mine.to) continue;
                     // the positions that see a pixel at any of the tile's taps
                     const std::int64_t x = s.w.positions((i + height - 1) / s.channels).first, positions = s.w.positions(i / s.channels).last - x;
@@ -179,7 +178,7 @@ template <class T> void filter_direct(const Shape& s, Machine on, const T* input
                     const bool adds = b > 0 || first > 0;
                     for (std::int64_t j = 0; j < s.filters; j += width) {
                         const auto some = static_cast<int>(std::min(width, s.filters - j));
-                        (kind < 2 ? t.tile[kind] : halves.tile)[some > t.lanes](columns, output + ((b * s.h.output + y) * s.w.output + x) * s.filters + j, s.filters,
+                        (half ? halves.tile : t.tile[0])[some > t.lanes](columns, output + ((b * s.h.output + y) * s.w.output + x) * s.filters + j, s.filters,
                                                      {filter + (ky * rows + i) * s.filters + j, s.filters, static_cast<int>(height), some, T(1), adds});
                     }
                 }

@@ -55,6 +55,14 @@ constexpr std::int64_t even_block(std::int64_t m, std::int64_t tile) {
     return round_up((m + blocks - 1) / blocks, tile);
 }
 
+/// How many of `m` rows' last tiles are of the lower kind: so that the fewest rows are computed for nothing, at a row's cost for each such tile.
+constexpr std::int64_t low_tiles(std::int64_t m, std::int64_t tall, std::int64_t low) {
+    std::int64_t best = 0, least = round_up(m, tall);
+    for (std::int64_t count = 1; count <= 4 && least > m; ++count)
+        if (const auto rows = round_up(std::max<std::int64_t>(m - count * low, 0), tall) + count * (low + 1); rows < least) least = rows, best = count;
+    return best;
+}
+
 /// Elements of the two packed blocks.
 struct Packing {
     std::int64_t a, b;
@@ -88,12 +96,12 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
         for (std::int64_t p0 = 0; p0 < k; p0 += deepest)
             for (std::int64_t i0 = 0; i0 < m; i0 += block) {
                 const auto columns = std::min(widest, n - j0), depth = std::min(deepest, k - p0), rows = std::min(block, m - i0);
+                const auto tall = rows - low_tiles(rows, t.rows, t.few) * t.few;  // rows of tall tiles, or less
                 const auto each_tile = [&](auto f) {
                     for (std::int64_t i = 0, h; i < rows; i += h) {
-                        const auto left = rows - i;
-                        const bool few = left <= 2 * t.few;
+                        const bool few = i >= tall;
                         h = few ? t.few : t.rows;
-                        f(i, static_cast<int>(std::min(h, left)), static_cast<int>(h), few);
+                        f(i, static_cast<int>(std::min(h, rows - i)), static_cast<int>(h), few);
                     }
                 };
                 each_tile([&](std::int64_t i, int count, int height, bool) { pack(t, packed_a + i * depth, height, a, !a.transposed, i0 + i, count, p0, depth, m, k); });

@@ -82,13 +82,13 @@ inline constexpr int vector_bytes = 64;
 #include "end_target.inc"
 #endif
 
-/// 32 registers hold 14 by 2 sums, 16 hold 6 by 2.
+/// 32 registers hold 14 by 2 sums, 16 hold 6 by 2. Eight sums at least are added to in turn, since an addition takes as long as eight begin in.
 template <class T> const Tiles<T>& tiles_for(Machine m) {
 #if defined(__x86_64__)
-    if (m == Machine::avx512) return avx512::tiles<T, 14, 4>;
-    if (m == Machine::avx2) return avx2::tiles<T, 6, 2>;
+    if (m == Machine::avx512) return avx512::tiles<T, 14, 8>;
+    if (m == Machine::avx2) return avx2::tiles<T, 6, 4>;
 #endif
-    return portable::tiles<T, 6, 2>;
+    return portable::tiles<T, 6, 4>;
 }
 template <class T> const RunTiles<T>& run_tiles_for(Machine m) {
 #if defined(__x86_64__)
