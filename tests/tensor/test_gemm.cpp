@@ -83,6 +83,34 @@ TEST_CASE("of the rows of tiles no more than two are for nothing where rows are 
     }
 }
 
+TEST_CASE_TEMPLATE("a product of a vector reads no more of a matrix than is its own, however narrow that is", T, float, double) {
+    Draw draw(4);
+    for (const Machine on : test::machines())
+        for (int i = 0; i < 600; ++i) {
+            const std::int64_t few = 1 + draw.below(70), many = 1 + draw.below(40), stride = few + draw.below(20), x_stride = 1 + draw.below(3);
+            std::vector<T> b(static_cast<std::size_t>((many - 1) * stride + few), std::numeric_limits<T>::quiet_NaN());
+            const auto numbers = draw.numbers<T>(many * few), left = draw.numbers<T>(many * x_stride), right = draw.numbers<T>(few);
+            for (std::int64_t r = 0; r < many; ++r) std::copy_n(numbers.data() + r * few, few, b.data() + r * stride);
+            std::vector<T> rows(static_cast<std::size_t>(few)), dots(static_cast<std::size_t>(many));
+            Buffer workspace(std::max(gemm::workspace_bytes<T>(1, few, many, on), gemm::workspace_bytes<T>(many, 1, few, on)));
+            gemm::multiply(rows.data(), few, gemm::Factor<T>{left.data(), x_stride, true}, gemm::Factor<T>{b.data(), stride}, 1, few, many, workspace.data(), on);
+            gemm::multiply(dots.data(), 1, gemm::Factor<T>{b.data(), stride}, gemm::Factor<T>{right.data(), 1}, many, 1, few, workspace.data(), on);
+            double worst = 0;
+            for (std::int64_t j = 0; j < few; ++j) {
+                double sum = 0;
+                for (std::int64_t r = 0; r < many; ++r) sum += double(left[std::size_t(r * x_stride)]) * double(numbers[std::size_t(r * few + j)]);
+                worst = std::max(worst, std::isnan(rows[std::size_t(j)]) ? 1e9 : std::abs(double(rows[std::size_t(j)]) - sum));
+            }
+            for (std::int64_t r = 0; r < many; ++r) {
+                double sum = 0;
+                for (std::int64_t j = 0; j < few; ++j) sum += double(right[std::size_t(j)]) * double(numbers[std::size_t(r * few + j)]);
+                worst = std::max(worst, std::isnan(dots[std::size_t(r)]) ? 1e9 : std::abs(double(dots[std::size_t(r)]) - sum));
+            }
+            INFO(many, " rows of ", few, ", ", stride, " apart, machine ", static_cast<int>(on));
+            REQUIRE(worst <= std::numeric_limits<T>::epsilon() * 90);
+        }
+}
+
 TEST_CASE_TEMPLATE("a transposed matrix has the rows as columns", T, float, double) {
     Draw draw(2);
     for (int i = 0; i < 200; ++i) {

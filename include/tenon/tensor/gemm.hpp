@@ -187,9 +187,14 @@ template <class T>
 void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, bool adds, std::byte* workspace, Machine on, const Epilogue<T>& end = {}) {
     if (m == 0 || n == 0) return;
     const Tiles<T>& t = tiles_for<T>(on);
-    if (n == 1 && m > 1 && c_stride == 1 && !end) return product_of<T>(c, m, {b.data, b.transposed ? 1 : b.stride, true}, {a.data, a.stride, !a.transposed}, 1, m, k, alpha, adds, workspace, on);
+    if (n == 1 && m > 1 && c_stride == 1 && !end.beside) {
+        product_of<T>(c, m, {b.data, b.transposed ? 1 : b.stride, true}, {a.data, a.stride, !a.transposed}, 1, m, k, alpha, adds, workspace, on);
+        const Finish<T> finish = end.finish(0, 0, true, true);
+        for (std::int64_t i = 0; i < m && end; i += widest) t.finish(c + i, 1, {c + i, 1, static_cast<int>(std::min(widest, m - i)), 1, T(1), false, &finish});
+        return;
+    }
     const std::int64_t a_step = a.transposed ? a.stride : 1;  // along k
-    const bool rows = m == 1 && !b.transposed && n >= 2 * t.lanes, dots = m == 1 && b.transposed && a_step == 1, small = m * n * k <= 512;
+    const bool one = m == 1 && n * k > 32, rows = one && !b.transposed, dots = one && b.transposed && a_step == 1, small = m * n * k <= 512;
     // a matrix beside may lie where c does, so nothing but whole sums are written over it
     if (k > 0 && ((!rows && !dots && !small) || end.beside)) return product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace, end);
     const bool beside = end.beside;  // then k is 0
@@ -200,7 +205,7 @@ void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int6
     }
     if (k > 0) {
         if (rows) t.add_rows(c, n, a.data, a_step, k, b.data, b.stride, alpha);
-        else if (dots) t.add_dots(c, 1, n, a.data, k, b.data, b.stride, alpha);
+        else if (dots) t.add_dots(c, n, a.data, k, b.data, b.stride, alpha);
         else add_unpacked(c, c_stride, a, b, m, n, k, alpha);
     }
     for (std::int64_t i = 0; i < m && end; ++i)

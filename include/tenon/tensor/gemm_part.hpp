@@ -23,7 +23,7 @@ template <class T> class Parts {
 public:
     Parts(std::int64_t m, std::int64_t n, std::int64_t k, int most, Machine on = machine()) : m_(m), n_(n) {
         const Tiles<T>& t = tiles_for<T>(on);
-        row_ = n == 1 ? 2 * t.lanes : t.rows, column_ = 2 * t.lanes;  // a column is made as a row
+        row_ = n == 1 ? 4 * t.lanes : t.rows, column_ = 2 * t.lanes;  // a column is made as a row, of less than four registers in another order
         by_columns_ = n / column_ >= 2 * most && (m <= n || m / row_ < 2 * most);
         count_ = static_cast<int>(std::max<std::int64_t>(std::min({std::int64_t{most}, by_columns_ ? n / column_ : m / row_, m * n * k / 4096}), 1));
     }
