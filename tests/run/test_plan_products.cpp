@@ -1,4 +1,5 @@
 // Products, of matrices or of images with filters, that a plan lets write elsewhere, against the same plan where every result is fetched and so has to be there.
+// Long because every way to join two steps has its own claim, and all share the nets they are tried on.
 #include <tenon/grad/check_gradient.hpp>
 #include <tenon/ops/ops.hpp>
 #include <tenon/run/variable.hpp>
@@ -6,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cstring>
 #include <set>
 
 using namespace tenon;
@@ -99,6 +102,63 @@ TEST_CASE("of a product whose columns alone are read only these are computed; of
         const auto both = s.run_all(two, feeds);
         check(both[0], 0, 0), check(both[1], 0, 10);
     }
+}
+
+TEST_CASE("a product of which only Split reads the columns goes into the parts; of parts that are no whole tiles, of rows, or for two readers, into one") {
+    const auto split = [](const Output& x, int axis, int parts) {
+        Split op;
+        op.num_split = parts;
+        return make<float>(op, {make_const<std::int32_t>(Tensor::scalar(std::int32_t{axis})), x});
+    };
+    for (const auto& [m, k, width, parts] : {std::array{64, 156, 128, 4}, {37, 300, 32, 3}, {2, 9, 64, 2}, {90, 20, 96, 16}})
+        for (const bool turned : {false, true})
+            for (const bool bias : {false, true})
+                for (int threads = 1; threads <= 2; ++threads) {
+                    const int n = width * parts;
+                    Placeholder<float, Shape<dyn, dyn>> x{"x"};
+                    const Output b = make_const<float>(numbers(turned ? Dims{n, k} : Dims{k, n}, 2));
+                    Output y = make<float>(MatMul{false, turned}, {Output(x), b});
+                    if (bias) y = make<float>(BiasAdd{}, {y, make_const<float>(numbers({n}, 3))});
+                    const Output first = split(y, threads == 1 ? 1 : -1, parts);
+                    std::vector<Output> some, all{y};
+                    for (int i = 0; i < parts; ++i) {
+                        some.push_back(make<float>(Tanh{}, {Output{first.operation, i}}));
+                        all.push_back(some.back());
+                    }
+                    Session s{Graph(all), {.threads = threads, .least_share = 0}};
+                    const Feed feed{x, numbers({m, k}, 1)};
+                    const auto alone = s.make_callable(some, {feed}), stored = s.make_callable(all, {feed});
+                    alone(), stored();
+                    INFO("[", m, ",", k, "] x [", k, ",", n, "], threads ", threads);
+                    CHECK(alone.plan().kernels() + 1 == stored.plan().kernels());
+                    for (std::size_t i = 0; i < some.size(); ++i) {
+                        const Tensor one = alone.plan().fetch(i), other = stored.plan().fetch(i + 1);
+                        CHECK(std::memcmp(one.raw(), other.raw(), static_cast<std::size_t>(one.size()) * sizeof(float)) == 0);
+                    }
+                }
+
+    Session s;
+    const auto kernels = [&](int m, int n, int axis, int parts, bool beside = false) {
+        Placeholder<float, Shape<dyn, dyn>> x{"x"};
+        Output y = make<float>(MatMul{}, {Output(x), make_const<float>(numbers({5, n}, 2))});
+        if (beside) y = make<float>(AddV2{}, {y, make_const<float>(numbers({m, n}, 3))});
+        const Output first = split(y, axis, parts);
+        const Feed feed{x, numbers({m, 5}, 1)};
+        const auto run = s.make_callable({first, {first.operation, 1}}, {feed});
+        run();
+        const Tensor got = run.plan().fetch(1), whole = s.run_all({y}, {feed})[0];
+        const std::int64_t rows = axis == 0 ? m / parts : m, columns = axis == 0 ? n : n / parts;
+        for (std::int64_t i = 0; i < rows; ++i)
+            for (std::int64_t j = 0; j < columns; ++j) CHECK(got.data<float>()[i * columns + j] == doctest::Approx(whole.data<float>()[axis == 0 ? (rows + i) * n + j : i * n + columns + j]).epsilon(1e-5));
+        return run.plan().kernels();
+    };
+    CHECK(kernels(6, 128, 1, 2) == 1);
+    CHECK(kernels(6, 128, 1, 4) == 1);
+    CHECK(kernels(6, 128, 0, 2) == 2);
+    CHECK(kernels(6, 128, 1, 8) == 2);
+    CHECK(kernels(1, 128, 1, 2) == 2);
+    CHECK(kernels(6, 128, 1, 2, true) == 2);
+    CHECK(kernels(6, 640, 1, 20) == 2);
 }
 
 TEST_CASE("products that are added, and nothing else, are added where the sum lies") {

@@ -72,6 +72,31 @@ TEST_CASE_TEMPLATE("a product of any extents, transposes and strides is the sum 
     for (int i = 0; i < 4; ++i) compare_with_loops<T>(draw, 33 + draw.below(20), 390, 360);  // b is large enough to be asked for ahead
 }
 
+TEST_CASE_TEMPLATE("a product goes into several matrices, to the last bit, as into one", T, float, double) {
+    Draw draw(8);
+    constexpr std::int64_t tile = 128 / sizeof(T);
+    for (int i = 0; i < 40; ++i) {
+        const std::int64_t m = 2 + draw.below(60), k = 40 + draw.below(300), width = tile * (1 + draw.below(3)), count = 2 + draw.below(3), n = width * count;
+        const auto a = draw.numbers<T>(m * k), b = draw.numbers<T>(k * n), offset = draw.numbers<T>(n), before = draw.numbers<T>(m * n);
+        for (const Machine on : test::machines()) {
+            Buffer workspace(gemm::workspace_bytes<T>(m, n, k, on));
+            std::vector<T> one(before), several(before);
+            std::vector<T*> matrices;
+            for (std::int64_t p = 0; p < count; ++p) matrices.push_back(several.data() + p * m * width);
+            gemm::Epilogue<T> end;
+            if (draw.coin()) end.offset = offset.data();
+            gemm::multiply(one.data(), n, gemm::Factor<T>{a.data(), k}, gemm::Factor<T>{b.data(), n}, m, n, k, workspace.data(), on, end);
+            end.into = {matrices.data(), width};
+            for (const std::int64_t from : {std::int64_t{0}, tile})  // a share of the columns, and what is before it
+                gemm::multiply<T>(nullptr, width, {a.data(), k}, {b.data() + from, n}, m, from ? n - from : tile, k, workspace.data(), on, end.from(from, from));
+            bool same = true;
+            for (std::int64_t r = 0; r < m; ++r) for (std::int64_t j = 0; j < n; ++j) same &= one[std::size_t(r * n + j)] == matrices[std::size_t(j / width)][r * width + j % width];
+            INFO("m ", m, ", n ", n, ", k ", k, ", machine ", static_cast<int>(on));
+            CHECK(same);
+        }
+    }
+}
+
 TEST_CASE("of the rows of tiles no more than two are for nothing where rows are even and many, and tiles that fit alone are not mixed") {
     for (const auto& [tall, low] : {std::pair{14, 8}, {6, 4}}) {
         for (std::int64_t m = 4 * low; m < 400; m += 2) {

@@ -71,8 +71,10 @@ struct Sharing {
 };
 
 /// What a plan makes of a product, of matrices a b or of images with filters, whose result goes somewhere else than to all its readers: its kernel's
-/// `prepared`, or null.
+/// `prepared`, or null. A product of matrices with several outputs goes into them side by side.
 struct ProductUse {
+    static constexpr std::size_t most_outputs = 16;
+    static constexpr std::int64_t tile_bytes = 128;  ///< what the columns of each of several outputs are a multiple of: tiles of any machine
     enum Into { assign, add, descend } into = assign;  ///< out = a b; out += a b; out -= in[2] a b
     std::int64_t first = 0;                            ///< the column of a b that comes first in out, which has some of them
     bool turned = false;                               ///< in[1] is b as the product wants it, transposed before
@@ -138,6 +140,7 @@ struct OpTable {
     bool descends = false;                        ///< in[0] -= in[1] in[2]
     bool sums = false;                            ///< all its inputs are added
     std::int64_t (*first_column)(const void* op, const Dims& in, const Dims& out) = nullptr;  ///< of what gives some columns of a matrix: the first; -1 if it does not
+    bool (*splits_columns)(const void* op, const Dims& in) = nullptr;  ///< of what gives all columns of its last input, a matrix, equally many in each output; whether it does
     std::size_t (*workspace)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
     std::shared_ptr<const void> (*prepare)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;
     Sharing (*sharing)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) = nullptr;  ///< elementwise ops need none

@@ -164,6 +164,7 @@ struct Split {
         return y;
     }
     template <class = void> Inferred infer_open(std::span<const Dims> x) const { return Dims::filled(x[0].rank, dyn); }
+    constexpr bool splits_columns(const Dims& x) const { return x.rank == 2 && detail::from_front(split_dim, 2) == 1; }
     template <class T> void compute(const Call& c) const { detail::cut_parts(c, c.input<T>(1), split_dim); }
     template <class T> static auto gradient(const RunTime<Split>& self, const detail::Adjoints<T>& g, const Node<T>& y, const Node<T>&) {
         auto parts = detail::every_adjoint(g, y, self.op.output_count());

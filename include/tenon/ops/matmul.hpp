@@ -29,7 +29,7 @@ struct MatMul {
     }
     template <class T> std::size_t workspace(std::span<const Ref* const> in, std::span<const Ref* const> out) const {
         if constexpr (std::is_integral_v<T>) return 0;
-        else return gemm::workspace_bytes<T>(out[0]->dims[0], out[0]->dims[1], in[0]->dims[!transpose_a]);
+        else return gemm::workspace_bytes<T>(out[0]->dims[0], columns(out), in[0]->dims[!transpose_a]);
     }
     template <class T> void compute(const Call& c) const {
         const auto y = c.output<T>(0);
@@ -44,13 +44,13 @@ struct MatMul {
             const bool tb = transpose_b && !use.turned;
             const auto b_stride = c.in[1]->dims[1];
             const gemm::Factor<T> x{a, c.in[0]->dims[1], transpose_a}, z{b + use.first * (tb ? b_stride : 1), b_stride, tb};
-            if (c.share.count > 1) return make_part(c, use, x, z, k);
+            if (c.share.count > 1 || c.out.size() > 1) return make_part(c, use, x, z, k);
             if (use.into == ProductUse::assign) gemm::multiply(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, c.workspace, machine(), detail::epilogue<T>(c, use));
             else gemm::add(y.data, y.dims[1], x, z, y.dims[0], y.dims[1], k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
         }
     }
     template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const> out, const Threads& threads) const requires std::is_floating_point_v<T> {
-        const auto m = out[0]->dims[0], n = out[0]->dims[1], k = in[0]->dims[!transpose_a];
+        const auto m = out[0]->dims[0], n = columns(out), k = in[0]->dims[!transpose_a];
         Sharing s{gemm::Parts<T>(m, n, k, threads.shares(gemm::nanoseconds<T>(m, n, k), threads.count)).count()};
         for (int i = 0; i < s.count; ++i) {
             const auto part = gemm::Parts<T>(m, n, k, s.count)[i];
@@ -71,14 +71,23 @@ struct MatMul {
     }
 
 private:
+    /// Of all the matrices that the plan lets the product go into.
+    static std::int64_t columns(std::span<const Ref* const> out) { return out[0]->dims[1] * static_cast<std::int64_t>(out.size()); }
+
     template <class T> [[gnu::noinline]] static void make_part(const Call& c, const ProductUse& use, const gemm::Factor<T>& x, const gemm::Factor<T>& z, std::int64_t k) {
-        const auto n = c.out[0]->dims[1];
-        const auto [rows, columns] = gemm::Parts<T>(c.out[0]->dims[0], n, k, c.share.count)[c.share.index];
+        const auto m = c.out[0]->dims[0], n = columns(c.out), stride = c.out[0]->dims[1];
+        const auto [rows, columns] = c.share.count > 1 ? gemm::Parts<T>(m, n, k, c.share.count)[c.share.index] : gemm::Part{{0, m}, {0, n}};
+        auto end = detail::epilogue<T>(c, use);
+        T* matrices[ProductUse::most_outputs];
+        if (c.out.size() > 1) {
+            for (std::size_t i = 0; i < c.out.size(); ++i) matrices[i] = c.output<T>(i).data + rows.from * stride;
+            end.into = {matrices, stride};
+        }
         const auto at = rows.from * n + columns.from;
-        T* const to = c.output<T>(0).data + at;
+        T* const to = c.out.size() > 1 ? nullptr : c.output<T>(0).data + at;
         if (use.into == ProductUse::assign)
-            gemm::multiply(to, n, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, c.workspace, machine(), detail::epilogue<T>(c, use).from(at, columns.from));
-        else gemm::add(to, n, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
+            gemm::multiply(to, stride, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, c.workspace, machine(), end.from(at, columns.from));
+        else gemm::add(to, stride, gemm::rows_of(x, rows), gemm::columns_of(z, columns), rows.size(), columns.size(), k, use.into == ProductUse::add ? T(1) : -c.input<T>(2)[0], c.workspace);
     }
 };
 

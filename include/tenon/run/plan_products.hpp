@@ -5,12 +5,14 @@
 //             given statistics, an addition,     before it is written
 //             Relu, one after the other
 //   columns   Slice of a b                       the product of some columns of b
+//   parts     Split of the columns of a b        the product goes into them side by side
 //   turned    many products with one b, each     b is transposed once
 //             of which transposes it
 //   sums      AddN of products                   products that are added where the sum lies: the first assigns
 //   descent   variable -= rate a b               a product into the variable
 //
 // A product stays where it is in the sequence, but for a finish and a descent, which wait until all is there.
+// Long because every way to join two steps is some lines over the same drafts.
 #pragma once
 #include "plan_order.hpp"
 #include "plan_shares.hpp"
@@ -49,6 +51,7 @@ protected:
         add_up(drafts);
         finish(drafts);
         descend(drafts);
+        split(drafts);
         std::erase_if(drafts, [](const Draft& d) { return !d.run; });
     }
     int root(int value) const {
@@ -278,6 +281,25 @@ private:
             d.in.push_back(rate), d.absent_in.push_back({});
             d.in.push_back(variable), d.absent_in.push_back({});
             d.out = {variable};
+        }
+    }
+    /// After all who ask for a product by one of its outputs.
+    void split(std::vector<Draft>& drafts) const {
+        const Uses u = uses(drafts);
+        for (Draft& d : drafts) {
+            if (!d.run || !d.of->table->splits_columns || !d.has_own_kernel() || d.out.size() < 2 || d.out.size() > ProductUse::most_outputs) continue;
+            const int t = sole_maker(drafts, u, d.in.back());
+            if (t == none || !drafts[z(t)].of->table->is_turned || (drafts[z(t)].use && drafts[z(t)].use->beside >= 0)) continue;
+            std::vector<Ref> known;
+            for (const int v : d.in) known.push_back(known_ref(v));
+            const Dims &whole = values_[z(d.in.back())].ref.dims, &part = values_[z(d.out[0])].ref.dims;
+            const auto k = values_[z(drafts[z(t)].in[0])].ref.dims.size() / std::max<std::int64_t>(whole[0], 1);
+            const auto bytes = part[-1] * static_cast<std::int64_t>(bytes_of(values_[z(d.out[0])].ref.dtype));
+            const bool fills_tiles = whole[0] > 1 && k > 0 && bytes > 0 && bytes % ProductUse::tile_bytes == 0;
+            const bool placed = std::all_of(d.out.begin(), d.out.end(), [&](int v) { return root(v) == v && in_arena(v); });
+            if (!fills_tiles || !placed || !d.of->table->splits_columns(d.of->table->complete(d.of->op, known).get(), whole)) continue;
+            drafts[z(t)].out = d.out, drafts[z(t)].absent_out = d.absent_out;
+            d.run = nullptr;
         }
     }
 };

@@ -22,11 +22,20 @@ template <class T> struct Factor {
     bool transposed = false;
 };
 
+/// Where a product goes that goes into several matrices, one to the left of the other, `columns` of it into each. `first`: the column that a share begins with.
+/// No tile may be of two of them: both are multiples of two registers.
+template <class T> struct SideBySide {
+    T* const* matrices = nullptr;
+    std::int64_t columns = 0, first = 0;
+    T* at(std::int64_t j) const { return matrices[(first + j) / columns] + (first + j) % columns; }
+};
+
 /// What becomes of a product c besides: scale[j] c + offset[j] + beside, which lies as c does and may be c's memory, and of that nothing below 0 if `rectifies`.
 /// What is null is not there.
 template <class T> struct Epilogue {
     const T *scale = nullptr, *offset = nullptr, *beside = nullptr;
     bool rectifies = false;
+    SideBySide<T> into{};  ///< instead of c; without `beside`
 
     explicit operator bool() const { return scale || offset || beside || rectifies; }
     /// Of a tile whose first element is element `at` of the rows and in column j, while sums over some of k are made: the first of them, or the last?
@@ -38,7 +47,7 @@ template <class T> struct Epilogue {
         if (last && rectifies) f.floor = 0;
         return f;
     }
-    Epilogue from(std::int64_t at, std::int64_t j) const { return {scale ? scale + j : scale, offset ? offset + j : offset, beside ? beside + at : beside, rectifies}; }
+    Epilogue from(std::int64_t at, std::int64_t j) const { return {scale ? scale + j : scale, offset ? offset + j : offset, beside ? beside + at : beside, rectifies, {into.matrices, into.columns, into.first + j}}; }
 };
 
 namespace detail {
@@ -119,12 +128,12 @@ void product(const Tiles<T>& t, T* c, std::int64_t c_stride, Factor<T> a, Factor
                     };
                     if (i0 == 0 && !whole) pack(t, packed, panel(w), b, b.transposed, j0 + j, w, p0, depth, n, k);
                     std::int64_t tile = 0;
+                    T* const c_columns = end.into.matrices ? end.into.at(j0 + j) : c + j0 + j;
                     each_tile([&](std::int64_t i, int count, int height, bool few) {
                         const Columns<T> from{packed_a + i * depth, height, depth, 1, 0, 0, ahead(tile++)};
-                        const auto at = (i0 + i) * c_stride + j0 + j;
                         Finish<T> finish;
-                        if (ends) finish = end.finish(at, j0 + j, p0 == 0, p0 + depth == k);
-                        const Into<T> to{c + at, c_stride, count, w, alpha, adds || p0 > 0, ends ? &finish : nullptr};
+                        if (ends) finish = end.finish((i0 + i) * c_stride + j0 + j, j0 + j, p0 == 0, p0 + depth == k);
+                        const Into<T> to{c_columns + (i0 + i) * c_stride, c_stride, count, w, alpha, adds || p0 > 0, ends ? &finish : nullptr};
                         if (far_result) for (int r = 0; r < count; ++r) __builtin_prefetch(to.c + r * c_stride, 1), __builtin_prefetch(to.c + r * c_stride + w - 1, 1);
                         if (whole && i0 + i == 0) t.packing_tile[few](from, b_at(p0, j0 + j), b.stride, packed, to);
                         else t.tile[few][w > t.lanes](from, packed, panel(w), to);
@@ -196,7 +205,7 @@ void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int6
     const std::int64_t a_step = a.transposed ? a.stride : 1;  // along k
     const bool one = m == 1 && n * k > 32, rows = one && !b.transposed, dots = one && b.transposed && a_step == 1, small = m * n * k <= 512;
     // a matrix beside may lie where c does, so nothing but whole sums are written over it
-    if (k > 0 && ((!rows && !dots && !small) || end.beside)) return product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace, end);
+    if (k > 0 && ((!rows && !dots && !small) || end.beside || end.into.matrices)) return product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace, end);
     const bool beside = end.beside;  // then k is 0
     for (std::int64_t i = 0; i < m && (beside || !adds); ++i) {
         T* const row = c + i * c_stride;
@@ -227,7 +236,7 @@ void add(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, 
     detail::product_of(c, c_stride, a, b, m, n, k, alpha, true, workspace, on);
 }
 
-/// c = op(a) op(b), zeros if k = 0, and of that what `end` says. Otherwise as add().
+/// c = op(a) op(b), zeros if k = 0, and of that what `end` says. Otherwise as add(). Where it goes into several matrices `c_stride` is theirs, m > 1 and k > 0.
 template <class T>
 void multiply(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, std::byte* workspace, Machine on = machine(), const Epilogue<T>& end = {}) {
     detail::product_of(c, c_stride, a, b, m, n, k, T(1), false, workspace, on, end);
