@@ -159,3 +159,47 @@ TEST_CASE("a version 1 checkpoint in shards is read, by its name and by the patt
     remove_checkpoint(dir / "m");
     CHECK(dir.listing() == "");
 }
+
+TEST_CASE("what two threads read is what one reads, and a wrong byte anywhere is found") {
+    Scratch dir;
+    std::vector<Tensor> tensors;
+    BundleWriter writer(dir / "m", {.shards = 2, .alignment = 3, .durable = false});
+    for (const auto n : {5, 9 << 20, 1 << 20, (4 << 20) + 1, 0, 30 << 20, 22 << 20, 1000}) {
+        tensors.emplace_back(DType::boolean, Dims{n});
+        std::memset(tensors.back().raw(), 1, static_cast<std::size_t>(n));
+        for (int k = 0; k < n; k += 1 + k % 7) tensors.back().raw()[k] = std::byte{0};
+        writer.add(std::to_string(tensors.size()), tensors.back(), tensors.size() % 2);
+    }
+    writer.finish();
+    const BundleReader reader(dir / "m");
+    std::vector<Tensor> read;
+    std::vector<BundleReader::Passage> into, over;
+    BundleReader::Cursor cursor;
+    for (const auto& t : reader.tensors()) {
+        read.push_back(reader.room_for(t, TensorSlice::whole(1), cursor));
+        into.push_back({&t, read.back().raw()});
+        over.push_back({&t, nullptr});
+    }
+    reader.read_into(over, cursor);
+    reader.read_into(into, cursor);
+    for (std::size_t i = 0; i < tensors.size(); ++i) CHECK(difference(read[i], tensors[i]) == "");
+    for (const auto& t : reader.tensors()) {
+        const auto& part = t.parts[0];
+        if (part.bytes == 0) continue;
+        CAPTURE(t.name);
+        for (const auto at : {std::uint64_t{0}, part.bytes / 2, part.bytes - 1}) {
+            std::fstream file(data_name(dir / "m", part.file, 2), std::ios::in | std::ios::out | std::ios::binary);
+            const auto flip = [&] {
+                file.seekg(static_cast<std::streamoff>(part.offset + at));
+                const auto byte = static_cast<char>(file.get() ^ 1);
+                file.seekp(static_cast<std::streamoff>(part.offset + at)).put(byte).flush();
+            };
+            flip();
+            BundleReader::Cursor fresh;
+            CHECK_THROWS_WITH_AS(reader.read_into(over, fresh), doctest::Contains((": " + t.name + " (").c_str()), CorruptError);
+            flip();
+        }
+    }
+    std::filesystem::resize_file(data_name(dir / "m", 1, 2), 9 << 20);
+    for (const auto* all : {&over, &into}) CHECK_THROWS_AS(reader.read_into(*all, cursor), CorruptError);
+}

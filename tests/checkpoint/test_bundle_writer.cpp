@@ -2,8 +2,11 @@
 #include "../support/damage.hpp"
 #include "../support/golden.hpp"
 
+#include <csignal>
+#include <cstring>
 #include <doctest/doctest.h>
 #include <numeric>
+#include <sys/resource.h>
 
 using namespace tenon;
 using namespace tenon::test;
@@ -131,4 +134,51 @@ TEST_CASE("a large tensor keeps its bytes and its place between small ones") {
     for (const auto* name : {"a", "c", "e", "f"}) CHECK(difference(reader.read(name), small) == "");
     for (const auto* name : {"b", "d", "g"}) CHECK(difference(reader.read(name), large) == "");
     CHECK(verify_bundle(dir / "m").empty());
+}
+
+TEST_CASE("what two threads write is what one writes, with its checksums") {
+    Scratch dir;
+    std::vector<Tensor> tensors;
+    std::vector<std::uint64_t> bytes(2);
+    for (const int n : {5, 40 << 20, 1 << 20, (9 << 20) + 1, 0, 20 << 20, 77}) {
+        const auto shard = tensors.size() % 2;
+        bytes[shard] += static_cast<std::uint64_t>(n);
+        tensors.emplace_back(DType::uint8, Dims{n});
+        for (int i = 0; i < n; ++i) tensors.back().raw()[i] = static_cast<std::byte>(i * i >> 7 ^ i);
+    }
+    for (const auto* name : {"one", "two"}) {
+        BundleWriter writer(dir / name, {.shards = 2, .alignment = 64, .durable = false});
+        for (std::uint32_t s = 0; name == std::string("two") && s < 2; ++s) writer.reserve(bytes[s], s);
+        for (std::size_t i = 0; i < tensors.size(); ++i) writer.add("t" + std::to_string(i), tensors[i], i % 2);
+        CHECK_THROWS_AS(writer.add("t1", tensors[0]), NameError);
+        writer.finish();
+    }
+    for (const auto* suffix : {".index", ".data-00000-of-00002", ".data-00001-of-00002"}) CHECK((read_bytes(dir.path() + "/one" + suffix) == read_bytes(dir.path() + "/two" + suffix)));
+    CHECK(verify_bundle(dir / "two").empty());
+    BundleWriter unused(dir / "unused", {.shards = 2});
+    unused.reserve(5 << 20, 1);
+    unused.finish();
+    CHECK_FALSE(file_exists(dir / "unused.data-00001-of-00002"));
+    CHECK_THROWS_AS(unused.reserve(1, 2), ValueError);
+}
+
+TEST_CASE("what a thread cannot write is an error of the save, which leaves nothing") {
+    Scratch dir;
+    const Tensor t(DType::uint8, {80 << 20});
+    std::memset(t.raw(), 7, t.bytes());
+    rlimit before;
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+    {
+        BundleWriter writer(dir / "m", {.durable = false});
+        writer.reserve(t.bytes());
+        writer.add("t", t);
+        const rlimit little{50 << 20, before.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &little) == 0);
+        CHECK_THROWS_AS(writer.finish(), FileError);
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+        CHECK(list_directory(dir.path()).size() == 1);
+    }
+    ::signal(SIGXFSZ, handler);
+    CHECK(dir.listing() == "");
 }

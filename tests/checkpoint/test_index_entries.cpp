@@ -21,6 +21,11 @@ TEST_CASE("entries come back in the order of their keys, whatever the order in w
             if (want.contains(key)) continue;
             want[key] = std::string(random() % 30, static_cast<char>(i));
             entries.add(key, want[key]);
+            if (random() % 4) continue;
+            const auto changed = random() % entries.size();
+            const std::string old(entries.value(changed)), fresh = std::to_string(i) + ' ' + std::to_string(round);
+            const auto its = std::find_if(want.begin(), want.end(), [&](const auto& e) { return e.second == old; });
+            if (std::count_if(want.begin(), want.end(), [&](const auto& e) { return e.second == old; }) == 1) entries.change(changed, its->second = fresh);
         }
         CHECK_FALSE(entries.contains("none"));
         CHECK_FALSE(entries.contains(""));

@@ -79,9 +79,10 @@ template <int n> void check_damage() {
 
 }  // namespace
 
-TEST_CASE("a byte that is wrong anywhere changes nothing, in a small checkpoint and in one that is read twice") {
+TEST_CASE("a byte that is wrong anywhere changes nothing, in a small checkpoint, in one that is read twice, and in one that is read by two threads") {
     check_damage<1>();
     check_damage<6>();
+    check_damage<33>();
 }
 
 TEST_CASE("a restore into existing variables takes less than 16 MiB beside them") {

@@ -75,3 +75,21 @@ TEST_CASE("a checksum is extended piece by piece") {
     const auto whole = crc32c(bytes);
     for (std::size_t cut = 0; cut < bytes.size(); cut += 61) CHECK(extend_crc32c(crc32c({bytes.data(), cut}), bytes.data() + cut, bytes.size() - cut) == whole);
 }
+
+TEST_CASE("the checksums of two pieces are joined to that of both") {
+    const auto bytes = noise(20000);
+    const auto whole = crc32c(bytes);
+    for (std::size_t cut = 0; cut < bytes.size(); cut += 61) {
+        const std::string_view second = std::string_view(bytes).substr(cut);
+        CHECK(join_crc32c(crc32c({bytes.data(), cut}), crc32c(second), second.size()) == whole);
+    }
+    CHECK(join_crc32c(whole, 0, 0) == whole);
+    std::string zeros(3u << 20, '\0');
+    const auto none = crc32c(zeros);
+    auto doubled = none;  // 3 MiB times 2^12, beyond 32 bits
+    std::uint64_t n = zeros.size();
+    for (int i = 0; i < 12; ++i, n *= 2) doubled = join_crc32c(doubled, doubled, n);
+    auto counted = std::uint32_t{0};
+    for (int i = 0; i < 4096; ++i) counted = join_crc32c(counted, none, zeros.size());
+    CHECK(doubled == counted);
+}

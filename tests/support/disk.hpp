@@ -76,20 +76,20 @@ int open(const char* path, int flags, ...) {
     if (watched && descriptor >= 0 && (makes || (flags & O_DIRECTORY))) disk.open[descriptor] = makes ? disk.files++ : -1;
     return descriptor;
 }
-ssize_t write(int descriptor, const void* bytes, size_t n) {
+ssize_t pwrite(int descriptor, const void* bytes, size_t n, off_t offset) {
     using namespace tenon::test;
     if (disk.watches(descriptor)) {
         if (disk.cut && disk.log.size() + 1 == disk.at) n = (n + 1) / 2;
         if (disk.disturbed({.kind = Change::write, .bytes = std::string(static_cast<const char*>(bytes), n), .file = disk.open[descriptor]})) return -1;
     }
-    return ::syscall(SYS_write, descriptor, bytes, n);
+    return ::syscall(SYS_pwrite64, descriptor, bytes, n, offset);
 }
-ssize_t writev(int descriptor, const iovec* parts, int count) {
+ssize_t pwritev(int descriptor, const iovec* parts, int count, off_t offset) {
     using namespace tenon::test;
-    if (!disk.watches(descriptor)) return ::syscall(SYS_writev, descriptor, parts, count);
+    if (!disk.watches(descriptor)) return ::syscall(SYS_pwritev, descriptor, parts, count, static_cast<unsigned long>(offset), 0ul);
     std::string all;
     for (int i = 0; i < count; ++i) all.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
-    return ::write(descriptor, all.data(), all.size());
+    return ::pwrite(descriptor, all.data(), all.size(), offset);
 }
 int fallocate(int descriptor, int mode, off_t offset, off_t n) {
     using namespace tenon::test;

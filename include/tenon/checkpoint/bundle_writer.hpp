@@ -8,6 +8,7 @@
 #include "bundle_commit.hpp"
 #include "index_entries.hpp"
 #include "tensor_bytes.hpp"
+#include "two_threads.hpp"
 
 #include <map>
 
@@ -30,11 +31,21 @@ struct BundleOptions {
 class BundleWriter {
     static constexpr std::size_t piece_bytes = 256u << 10;  // fits L2. Larger ones the system keeps, and maps, in larger pieces of memory; where it has none, it spent 2 s of a GiB looking for them
     static constexpr std::size_t large_bytes = 1u << 20;
+    static constexpr std::uint64_t share_bytes = 4u << 20;  // that a thread takes at a time
 
+    /// A tensor whose place is there, and its entry but for the checksum.
+    struct Later {
+        std::size_t entry;
+        std::uint32_t shard;
+        std::uint64_t offset;
+        Tensor value;
+    };
     std::string prefix_;
     BundleOptions options_;
     std::vector<Draft> data_;
     std::vector<bool> used_;
+    std::vector<Later> later_;
+    bool waits_ = false;  // with large tensors, for finish
     detail::IndexEntries entries_;
     std::map<std::string, proto::BundleEntryProto, std::less<>> sliced_;  // tensors whose parts are entries
     proto::BundleEntryProto entry_;                                       // the one that is made
@@ -48,10 +59,14 @@ class BundleWriter {
         if (finished_) throw ValueError(prefix_ + ": the checkpoint is finished");
         if (sliced_.contains(key) || (!entries_.ascends(key) && entries_.contains(key))) throw NameError(prefix_ + ": Adding duplicate key: " + std::string(name));
     }
-    Draft& data(std::uint32_t shard) {
+    Draft& file_of(std::uint32_t shard) {
         if (shard >= options_.shards) throw ValueError(sentence(prefix_, ": there is no shard ", shard, " of ", options_.shards));
-        used_[shard] = true;
         return data_[shard];
+    }
+    Draft& data(std::uint32_t shard) {
+        auto& file = file_of(shard);
+        used_[shard] = true;
+        return file;
     }
     static void describe(proto::BundleEntryProto& e, DType t, std::span<const std::int64_t> shape) {
         e.dtype = t;
@@ -69,19 +84,59 @@ class BundleWriter {
     void align(Draft& file) const {
         if (const auto beyond = file.size() % options_.alignment) file.append(std::string(options_.alignment - beyond, '\0'));
     }
+    /// Calls write(offset, piece) for pieces of what stands at `offset` of a file, which are in cache then. The checksum of all.
+    template <class Write> static std::uint32_t by_pieces(std::uint64_t offset, std::span<const std::byte> bytes, Write write) {
+        std::uint32_t crc = 0;
+        while (!bytes.empty()) {
+            const auto piece = bytes.first(std::min<std::size_t>(bytes.size(), piece_bytes - offset % piece_bytes));
+            crc = extend_crc32c(crc, piece.data(), piece.size());
+            write(offset, piece);
+            offset += piece.size();
+            bytes = bytes.subspan(piece.size());
+        }
+        return crc;
+    }
     void append_bytes(std::string_view key, DType t, std::span<const std::int64_t> shape, std::span<const std::byte> bytes, std::uint32_t shard) {
         auto& file = data(shard);
         const auto offset = file.size();
         if (bytes.size() >= large_bytes) file.reserve(bytes.size());
-        std::uint32_t crc = 0;
-        for (auto rest = bytes; !rest.empty();) {
-            const auto piece = rest.first(std::min<std::size_t>(rest.size(), piece_bytes - file.size() % piece_bytes));
-            crc = extend_crc32c(crc, piece.data(), piece.size());
-            file.append(piece.data(), piece.size());
-            rest = rest.subspan(piece.size());
-        }
+        const auto crc = by_pieces(offset, bytes, [&](std::uint64_t, std::span<const std::byte> piece) { file.append(piece.data(), piece.size()); });
         store(key, t, shape, file, shard, offset, crc);
         align(file);
+    }
+    void append_later(std::string_view key, const Tensor& t, std::span<const std::int64_t> shape, std::uint32_t shard) {
+        auto& file = data(shard);
+        const auto offset = file.skip(t.bytes());
+        later_.push_back({entries_.size(), shard, offset, t});
+        store(key, t.dtype(), shape, file, shard, offset, 0);
+        align(file);
+    }
+    void write_later() {
+        struct Piece {
+            const Later* of;
+            std::uint64_t at, bytes;
+            std::uint32_t crc;
+        };
+        std::vector<Piece> pieces;
+        for (const auto& l : later_)
+            for (std::uint64_t at = 0, n; at < l.value.bytes(); at += n) {
+                n = std::min(l.value.bytes() - at, share_bytes - (l.offset + at) % share_bytes);
+                pieces.push_back({&l, at, n, 0});
+            }
+        detail::by_two_threads(pieces.size(), true, [&](int, std::size_t i) {
+            auto& [of, at, n, crc] = pieces[i];
+            auto& file = data_[of->shard];
+            crc = by_pieces(of->offset + at, {of->value.raw() + at, static_cast<std::size_t>(n)}, [&](std::uint64_t offset, std::span<const std::byte> piece) { file.fill(offset, piece.data(), piece.size()); });
+        });
+        std::uint32_t crc = 0;
+        for (const auto& piece : pieces) {
+            crc = piece.at ? join_crc32c(crc, piece.crc, piece.bytes) : piece.crc;
+            if (piece.at + piece.bytes < piece.of->value.bytes()) continue;
+            auto e = proto::decode<proto::BundleEntryProto>(entries_.value(piece.of->entry));
+            e.crc32c = mask_crc(crc);
+            entries_.change(piece.of->entry, encoder_.encode(e));
+        }
+        later_.clear();
     }
     void append_strings(std::string_view key, std::span<const std::int64_t> shape, std::span<const std::string> strings, std::uint32_t shard) {
         auto& file = data(shard);
@@ -98,6 +153,7 @@ class BundleWriter {
     void append(std::string_view key, const Tensor& t, std::uint32_t shard) {
         const std::span<const std::int64_t> shape(t.dims().begin(), t.dims().end());
         if (t.dtype() == DType::string) append_strings(key, shape, t.span<std::string>(), shard);
+        else if (waits_ && t.bytes() >= large_bytes) append_later(key, t, shape, shard);
         else append_bytes(key, t.dtype(), shape, {t.raw(), t.bytes()}, shard);
     }
     void check_dtype(DType t, std::string_view name) const {
@@ -145,6 +201,11 @@ public:
         for (std::uint32_t s = 0; s < options.shards; ++s) data_.emplace_back(data_name(prefix_, s, options.shards), options.durable);
     }
 
+    /// Says that a file will have so many bytes more, or a few more than that. From 64 MiB on `finish` writes large tensors, by two threads: what they hold then.
+    void reserve(std::uint64_t bytes, std::uint32_t shard = 0) {
+        if (auto& file = file_of(shard); bytes >= large_bytes) file.reserve(bytes);
+        waits_ |= bytes >= detail::least_for_two_threads;
+    }
     void add(std::string_view name, const Tensor& t, std::uint32_t shard = 0) {
         check_name(name);
         check_new(name, name);
@@ -198,6 +259,7 @@ public:
     /// The same as steps of `files`, which is to commit. `graph`, if any, comes to its name before the index does.
     void finish(FileTransaction& files, Draft* graph = nullptr) {
         if (finished_) throw ValueError(prefix_ + ": the checkpoint is finished");
+        write_later();
         const auto shards = renumber();
         for (auto& file : data_) file.finish();
         detail::commit_bundle(

@@ -38,6 +38,16 @@ public:
         entries_.push_back({bytes_.size(), static_cast<std::uint32_t>(k.size()), static_cast<std::uint32_t>(v.size())});
         bytes_.append(k).append(v);
     }
+    std::size_t size() const { return entries_.size(); }
+    /// Of the entry that was added as number i.
+    std::string_view value(std::size_t i) const { return value(entries_[i]); }
+    /// Gives it another value. The old one stays in memory.
+    void change(std::size_t i, std::string_view v) {
+        auto& e = entries_[i];
+        const std::string k(key(e));
+        e = {bytes_.size(), e.key_bytes, static_cast<std::uint32_t>(v.size())};
+        bytes_.append(k).append(v);
+    }
     /// Calls visit(key, value) in the order of the keys.
     template <class Visit> void each(Visit visit) const {
         auto sorted = ascending_ ? std::vector<Entry>() : entries_;

@@ -4,6 +4,8 @@
 //   more          is read twice, first for its checksums only, so that it needs no memory beside the variables'. If the file changes in between, so that the second
 //                 reading fails, the variables have no value
 //   views         come beside the variables, which then look at them
+//
+// 64 MiB and more are read by two threads.
 #pragma once
 #include "../expr/graph.hpp"
 #include "bundle_reader.hpp"
@@ -113,6 +115,17 @@ class RestoreInPlace {
     bool twice_ = false;
 
     static std::span<std::byte> memory(const RestoreStep& s) { return {s.to->value.raw(), s.to->value.bytes()}; }
+    /// Reads everything, into the variables or only to compare.
+    template <class = void> void read(bool into) const {
+        std::vector<BundleReader::Passage> whole;
+        for (const auto& s : steps_) {
+            if (into && !s.to->initialized) advise_large_pages(memory(s).data(), memory(s).size());
+            if (s.whole) whole.push_back({s.from, into ? memory(s).data() : nullptr});
+            else if (into) s.read_into(checkpoint_, memory(s), cursor_);
+            else s.verify(checkpoint_, cursor_);
+        }
+        checkpoint_.read_into(whole, cursor_);
+    }
 
 public:
     /// Reads everything, to be kept or to be compared.
@@ -120,13 +133,13 @@ public:
         std::size_t bytes = 0;
         for (const auto& s : steps_) bytes += s.to->value.bytes();
         twice_ = bytes > most_aside;
-        if (!twice_) aside_ = Buffer(bytes);
+        if (twice_) {
+            read(false);
+            return;
+        }
+        aside_ = Buffer(bytes);
         auto* to = aside_.data();
         for (const auto& s : steps_) {
-            if (twice_) {
-                s.verify(checkpoint_, cursor_);
-                continue;
-            }
             const auto n = s.to->value.bytes();
             s.read_into(checkpoint_, {to, n}, cursor_);
             to += n;
@@ -136,13 +149,9 @@ public:
     template <class = void> void apply() const {
         const auto* from = aside_.data();
         try {
+            if (twice_) return read(true);
             for (const auto& s : steps_) {
                 const auto to = memory(s);
-                if (twice_) {
-                    if (!s.to->initialized) advise_large_pages(to.data(), to.size());
-                    s.read_into(checkpoint_, to, cursor_);
-                    continue;
-                }
                 if (!to.empty()) std::memcpy(to.data(), from, to.size());
                 from += to.size();
             }
@@ -168,8 +177,16 @@ template <class = void> RestoreReport restore_variables(const std::string& prefi
     const auto in_place = [&](const RestoreStep& s) { return how == Restore::copy && s.to->value && !s.to->viewed && s.from->dtype != DType::string; };  // not into a view: its pages would be copied first
     const auto fresh = std::is_partitioned(steps.begin(), steps.end(), in_place) ? std::partition_point(steps.begin(), steps.end(), in_place) : std::stable_partition(steps.begin(), steps.end(), in_place);
     std::vector<Tensor> values;
-    for (auto s = fresh; s != steps.end(); ++s)
-        values.push_back(how == Restore::view && s->whole ? checkpoint.view(*s->from, cursor) : s->read(checkpoint, cursor));
+    std::vector<BundleReader::Passage> whole;
+    for (auto s = fresh; s != steps.end(); ++s) {
+        if (!s->whole || s->from->dtype == DType::string) values.push_back(s->read(checkpoint, cursor));
+        else if (how == Restore::view) values.push_back(checkpoint.view(*s->from, cursor));
+        else {
+            values.push_back(checkpoint.room_for(*s->from, TensorSlice::whole(s->from->shape.size()), cursor));
+            whole.push_back({s->from, values.back().raw()});
+        }
+    }
+    checkpoint.read_into(whole, cursor);
     RestoreInPlace(checkpoint, cursor, {steps.begin(), fresh}).apply();
     for (auto& s : steps) s.to->initialized = true;  // from here on nothing can fail
     for (auto s = fresh; s != steps.end(); ++s) {

@@ -49,6 +49,23 @@ constexpr std::uint32_t power(std::size_t n) {
     return r;
 }
 
+/// a times b modulo the polynomial, without an instruction for it, which not all processors have.
+constexpr std::uint32_t product(std::uint32_t a, std::uint32_t b) {
+    std::uint32_t r = 0;
+    for (int bit = 0; bit < 32; ++bit) {
+        r ^= b & (0u - (a >> 31));
+        a <<= 1;
+        b = b >> 1 ^ (polynomial & (0u - (b & 1)));
+    }
+    return r;
+}
+/// x^(8 n) modulo the polynomial, for any n.
+constexpr std::uint32_t power_of_bytes(std::uint64_t n) {
+    auto r = power(0);
+    for (auto square = power(8); n; n >>= 1, square = product(square, square)) if (n & 1) r = product(r, square);
+    return r;
+}
+
 /// The register after n bytes, eight at a time by tables; on any processor.
 inline std::uint32_t by_table(std::uint32_t c, const unsigned char* p, std::size_t n) {
     for (; n >= 8; p += 8, n -= 8) {
@@ -153,16 +170,6 @@ template <bool copies> [[gnu::target("avx512f,avx512vl,vpclmulqdq,pclmul,sse4.2"
     return __builtin_aarch64_crc32cx(c, bytes);
 #endif
 }
-/// a times b modulo the polynomial, without an instruction for it, which not all of these processors have.
-constexpr std::uint32_t product(std::uint32_t a, std::uint32_t b) {
-    std::uint32_t r = 0;
-    for (int bit = 0; bit < 32; ++bit) {
-        r ^= b & (0u - (a >> 31));
-        a <<= 1;
-        b = b >> 1 ^ (polynomial & (0u - (b & 1)));
-    }
-    return r;
-}
 [[gnu::target("+crc")]] inline std::uint32_t by_instruction(std::uint32_t c, const unsigned char* p, std::size_t n) {
     constexpr std::size_t length = 8192;
     constexpr auto one = power(8 * length), two = power(16 * length);
@@ -223,7 +230,9 @@ inline std::uint32_t extend_crc32c(std::uint32_t crc, const void* bytes, std::si
 }
 inline std::uint32_t extend_crc32c(std::uint32_t crc, std::string_view bytes) { return extend_crc32c(crc, bytes.data(), bytes.size()); }
 inline std::uint32_t crc32c(std::string_view bytes) { return extend_crc32c(0, bytes); }
-/// The same of n bytes that are copied to `to` on the way: what is copied is what is summed, even if somebody writes to `bytes` meanwhile.
+/// The checksum of what `first` is the checksum of, followed by n bytes whose own is `second`.
+constexpr std::uint32_t join_crc32c(std::uint32_t first, std::uint32_t second, std::uint64_t n) { return detail::crc::product(first, detail::crc::power_of_bytes(n)) ^ second; }
+/// extend_crc32c of n bytes that are copied to `to` on the way: what is copied is what is summed, even if somebody writes to `bytes` meanwhile.
 inline std::uint32_t extend_crc32c_and_copy(std::uint32_t crc, const void* bytes, std::size_t n, void* to) {
     return ~detail::crc::extend_and_copy(detail::crc::best_way(), ~crc, static_cast<const unsigned char*>(bytes), n, static_cast<unsigned char*>(to));
 }

@@ -37,7 +37,7 @@ template <class F> int uninterrupted(F call) {
 }
 }  // namespace detail
 
-/// An open file, closed with its owner. Reading does not move anything, so threads may share it.
+/// An open file, closed with its owner. Nothing is moved by reading and writing, so threads may share it.
 class File {
     std::string path_;
     int descriptor_ = -1;
@@ -87,18 +87,19 @@ public:
             n -= static_cast<std::size_t>(got);
         }
     }
-    void write(const void* bytes, std::size_t n) { write({}, {static_cast<const char*>(bytes), n}); }
+    void write_at(std::uint64_t offset, const void* bytes, std::size_t n) { write_at(offset, {}, {static_cast<const char*>(bytes), n}); }
     /// Both, the second behind the first, as one write if the system is willing.
-    void write(std::string_view first, std::string_view second) {
+    void write_at(std::uint64_t offset, std::string_view first, std::string_view second) {
         while (!first.empty() || !second.empty()) {
             ::iovec parts[]{{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), std::min<std::size_t>(second.size(), 1u << 30)}};
-            const bool both = !first.empty();
-            const auto put = both ? ::writev(descriptor_, parts, 2) : ::write(descriptor_, parts[1].iov_base, parts[1].iov_len);
+            const auto at = static_cast<off_t>(offset);
+            const auto put = first.empty() ? ::pwrite(descriptor_, parts[1].iov_base, parts[1].iov_len, at) : ::pwritev(descriptor_, parts, 2, at);
             if (put < 0 && errno == EINTR) continue;
             if (put < 0) throw_file_error(path_, "write");
             const auto of_first = std::min(first.size(), static_cast<std::size_t>(put));
             first.remove_prefix(of_first);
             second.remove_prefix(static_cast<std::size_t>(put) - of_first);
+            offset += static_cast<std::uint64_t>(put);
         }
     }
     /// Blocks for [offset, offset + n), so that writing there needs not look for them (1.5 times as fast on ext4). A hint,
@@ -209,27 +210,28 @@ class Draft {
     std::string path_;
     File file_;
     std::string staged_;
-    std::uint64_t size_ = 0;
+    std::uint64_t size_ = 0, reserved_ = 0;
     bool durable_, open_ = true, whole_ = false, published_ = false;
 
     /// What is staged, and then these bytes. Blocks that are there already keep ext4 from writing a file out when it takes the name of another, and who then removes it
     /// from waiting for that: a save of 1 MB over itself took 12 ms, and takes 2. With `sync` to come there is nothing to gain.
     void write(std::string_view direct = {}) {
-        const auto n = staged_.size() + (direct.size() < staged_bytes ? direct.size() : 0);
-        if (!durable_ && n > 0) file_.reserve(size_ - staged_.size(), n);
-        file_.write(staged_, direct);
+        const auto n = staged_.size() + (direct.size() < staged_bytes ? direct.size() : 0), from = size_ - staged_.size();
+        if (!durable_ && n > 0 && from + n > reserved_) file_.reserve(from, n);
+        file_.write_at(from, staged_, direct);
         staged_.clear();
     }
 
 public:
     explicit Draft(std::string path, bool durable = true) : path_(std::move(path)), file_(File::create(temporary_name(path_))), durable_(durable) {}
     Draft(Draft&& d) noexcept
-        : path_(std::move(d.path_)), file_(std::move(d.file_)), staged_(std::move(d.staged_)), size_(d.size_), durable_(d.durable_), open_(d.open_), whole_(d.whole_), published_(std::exchange(d.published_, true)) {}
+        : path_(std::move(d.path_)), file_(std::move(d.file_)), staged_(std::move(d.staged_)), size_(d.size_), reserved_(d.reserved_), durable_(d.durable_), open_(d.open_), whole_(d.whole_), published_(std::exchange(d.published_, true)) {}
     Draft& operator=(Draft&& d) noexcept {
         std::swap(path_, d.path_);
         std::swap(file_, d.file_);
         std::swap(staged_, d.staged_);
         std::swap(size_, d.size_);
+        std::swap(reserved_, d.reserved_);
         std::swap(durable_, d.durable_);
         std::swap(open_, d.open_);
         std::swap(whole_, d.whole_);
@@ -256,7 +258,17 @@ public:
     }
     void append(std::string_view bytes) { append(bytes.data(), bytes.size()); }
     /// Says that n more bytes will come.
-    void reserve(std::uint64_t n) { file_.reserve(size_, n); }
+    void reserve(std::uint64_t n) {
+        if (size_ + n > reserved_) file_.reserve(size_, n);
+        reserved_ = std::max(reserved_, size_ + n);
+    }
+    /// Leaves n bytes for `fill`; where they begin.
+    std::uint64_t skip(std::uint64_t n) {
+        write();
+        return std::exchange(size_, size_ + n);
+    }
+    /// Bytes within what was skipped. Threads may fill several places at once.
+    void fill(std::uint64_t offset, const void* bytes, std::size_t n) { file_.write_at(offset, bytes, n); }
     /// Errors    FileError; then it is finished, and cannot be published
     void finish() {
         if (!open_) {
