@@ -148,9 +148,11 @@ struct Said {
     constexpr Said(std::int64_t n) : number(n), is_number(true) {}
     constexpr Said(int n) : Said(std::int64_t{n}) {}
 };
+/// What is not said: an object for all calls, since each would make its own of a default argument.
+inline constexpr Said unsaid{};
 /// `return reject("[MatMul] inner extents differ: ", a, " x ", b);`
-[[gnu::noinline]] constexpr Inferred reject(const Said& a, const Said& b = {}, const Said& c = {}, const Said& d = {}, const Said& e = {}, const Said& f = {}, const Said& g = {}, const Said& h = {},
-                                            const Said& i = {}, const Said& j = {}, const Said& k = {}, const Said& l = {}) {
+[[gnu::noinline]] constexpr Inferred reject(const Said& a, const Said& b = unsaid, const Said& c = unsaid, const Said& d = unsaid, const Said& e = unsaid, const Said& f = unsaid, const Said& g = unsaid,
+                                            const Said& h = unsaid, const Said& i = unsaid, const Said& j = unsaid, const Said& k = unsaid, const Said& l = unsaid) {
     Reason r;
     for (const Said* part : {&a, &b, &c, &d, &e, &f, &g, &h, &i, &j, &k, &l}) {
         if (part->dims) r << *part->dims;

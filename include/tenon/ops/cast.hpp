@@ -27,30 +27,33 @@ template <class To, class From> To cast_one(From v) {
     }
 }
 
-template <class From, class To> void cast_run(const void* from, To* to, std::int64_t n) {
+/// Casts n elements from one type to another.
+using CastRun = void (*)(const void* from, void* to, std::int64_t n);
+template <class From, class To> void cast_run(const void* from, void* to, std::int64_t n) {
     const From* x = static_cast<const From*>(from);
-    for (std::int64_t i = 0; i < n; ++i) to[i] = cast_one<To>(x[i]);
+    To* y = static_cast<To*>(to);
+    for (std::int64_t i = 0; i < n; ++i) y[i] = cast_one<To>(x[i]);
 }
 /// What casts elements of type t, one of From; null if it is none of them.
-template <class To, class... From> auto cast_from(DType t) {
-    void (*found)(const void*, To*, std::int64_t) = nullptr;
+template <class To, class... From> CastRun cast_from(DType t) {
+    CastRun found = nullptr;
     ((t == dtype_of<From> ? void(found = &cast_run<From, To>) : void()), ...);
     return found;
 }
-/// Elements of x as Wide, which has all their values, and those as Ts. A loop per pair of types would be 169.
-template <class Wide, class T> void cast_through(void (*widen)(const void*, Wide*, std::int64_t), const Ref& x, T* y) {
+/// Elements of x as a type of eight bytes that has all their values, and those as what y, elements of `size` bytes, is of. A loop per pair of types would be 169.
+template <class = void> void cast_through(CastRun widen, CastRun narrow, const Ref& x, void* y, std::size_t size) {
     if (!widen) throw UnsupportedError("[Cast] from " + std::string(name_of(x.dtype)));
-    alignas(64) Wide tile[block];
+    alignas(64) std::byte tile[8 * block];
     for (std::int64_t i = 0, n; i < x.dims.size(); i += n) {
         n = std::min(block, x.dims.size() - i);
         widen(static_cast<const std::byte*>(x.data) + static_cast<std::size_t>(i) * bytes_of(x.dtype), tile, n);
-        cast_run<Wide>(tile, y + i, n);
+        narrow(tile, static_cast<std::byte*>(y) + static_cast<std::size_t>(i) * size, n);
     }
 }
 template <class T> void cast_all(const Ref& x, T* y) {
     if (const auto cast = cast_from<T, float, double, std::int64_t, std::uint64_t>(x.dtype)) cast(x.data, y, x.dims.size());
-    else if (is_floating(x.dtype)) cast_through(cast_from<double, half, bfloat16>(x.dtype), x, y);
-    else cast_through(cast_from<std::int64_t, bool, std::int8_t, std::int16_t, std::int32_t, std::uint8_t, std::uint16_t, std::uint32_t>(x.dtype), x, y);
+    else if (is_floating(x.dtype)) cast_through(cast_from<double, half, bfloat16>(x.dtype), &cast_run<double, T>, x, y, sizeof(T));
+    else cast_through(cast_from<std::int64_t, bool, std::int8_t, std::int16_t, std::int32_t, std::uint8_t, std::uint16_t, std::uint32_t>(x.dtype), &cast_run<std::int64_t, T>, x, y, sizeof(T));
 }
 }  // namespace detail
 
