@@ -151,7 +151,8 @@ private:
             if (at == HashIndex::none) return {};
             inside.push_back(at);
         }
-        std::sort(inside.begin(), inside.end(), std::greater<>());
+        std::make_heap(inside.begin(), inside.end(), std::greater<>());  // as a plan's heap, so that nothing more is compiled
+        std::sort_heap(inside.begin(), inside.end(), std::greater<>());
         for (std::size_t i = 1; i < inside.size(); ++i)
             for (const int user : users_[z(inside[i])]) if (std::find(inside.begin(), inside.end(), user) == inside.end()) return {};
         return inside;

@@ -67,11 +67,11 @@ namespace detail {
 template <class O, class T> Node<T> with_kept_axes(const RunTime<O>& self, const Node<T>& g, const Node<T>& x) {
     if (self.op.keep_dims) return g;
     if (self.complete && x.dims().ranked()) {
-        std::vector<std::int64_t> axes(self.op.axes.begin(), self.op.axes.end());
-        for (auto& a : axes) if (a < 0) a += x.dims().rank;
-        std::sort(axes.begin(), axes.end());
+        const int rank = x.dims().rank;
+        std::uint32_t reduced = 0;
+        for (const auto a : self.op.axes) reduced |= 1u << (a < 0 ? a + rank : a);
         Node<T> y = g;
-        for (const auto a : axes) y = call(RunTime<ExpandDims>{ExpandDims{a}}, y);
+        for (int axis = 0; axis < rank; ++axis) if (reduced >> axis & 1) y = call(RunTime<ExpandDims>{ExpandDims{axis}}, y);
         return y;
     }
     return reshape_to_kept(g, x, self.at->inputs[1]);

@@ -110,12 +110,17 @@ private:
         const auto& in = drafts[z(at)].in;
         return std::all_of(in.begin(), in.end(), [&](int v) { return v == none || stays(drafts, z(at), z(to), v); });
     }
-    /// Puts new drafts in, each before another.
-    static void insert(std::vector<Draft>& drafts, std::vector<std::pair<std::size_t, Draft>> fresh) {
-        std::sort(fresh.begin(), fresh.end(), [](const auto& a, const auto& b) { return std::pair(a.first, a.second.out[0]) < std::pair(b.first, b.second.out[0]); });
+    /// New drafts, in the order of their values, and before which of the others each belongs.
+    struct Fresh {
+        std::vector<Draft> drafts{};
+        std::vector<int> before{};
+    };
+    static void insert(std::vector<Draft>& drafts, Fresh fresh) {
+        std::vector<int> first(drafts.size(), none), next(fresh.drafts.size(), none);  // those that belong before one are a chain: std::sort of drafts costs every program 0.2 s to compile
+        for (std::size_t c = fresh.drafts.size(); c-- > 0;) next[c] = std::exchange(first[z(fresh.before[c])], static_cast<int>(c));
         std::vector<Draft> all;
-        for (std::size_t t = 0, c = 0; t < drafts.size(); ++t) {
-            for (; c < fresh.size() && fresh[c].first == t; ++c) all.push_back(std::move(fresh[c].second));
+        for (std::size_t t = 0; t < drafts.size(); ++t) {
+            for (int c = first[t]; c != none; c = next[z(c)]) all.push_back(std::move(fresh.drafts[z(c)]));
             all.push_back(std::move(drafts[t]));
         }
         drafts = std::move(all);
@@ -150,23 +155,24 @@ private:
         }
     }
     void turn_once(std::vector<Draft>& drafts) {
-        std::vector<std::vector<std::size_t>> products(values_.size());  // by b
-        for (std::size_t t = 0; t < drafts.size(); ++t) {
-            const Draft& d = drafts[t];
+        std::vector<std::vector<int>> products(values_.size());  // by b
+        for (int t = 0; t < static_cast<int>(drafts.size()); ++t) {
+            const Draft& d = drafts[z(t)];
             if (d.run && d.of->table->is_turned && d.has_own_kernel() && d.of->table->is_turned(d.op)) products[z(d.in[1])].push_back(t);
         }
-        std::vector<std::pair<std::size_t, Draft>> copies;
+        Fresh copies;
         for (int b = 0; b < static_cast<int>(products.size()); ++b) {
             const auto& list = products[z(b)];
-            if (list.size() < turns || !stays(drafts, list.front(), list.back(), b)) continue;
-            const Draft& first = drafts[list.front()];
+            if (list.size() < turns || !stays(drafts, z(list.front()), z(list.back()), b)) continue;
+            const Draft& first = drafts[z(list.front())];
             const Dims d = values_[z(b)].ref.dims;
             Draft copy = made(first, first.of->table->turn, {b}, Dims{d[1], d[0]});
-            for (const std::size_t t : list) {
-                drafts[t].in[1] = copy.out[0];
-                use_of(drafts[t]).turned = true;
+            for (const int t : list) {
+                drafts[z(t)].in[1] = copy.out[0];
+                use_of(drafts[z(t)]).turned = true;
             }
-            copies.emplace_back(list.front(), std::move(copy));
+            copies.before.push_back(list.front());
+            copies.drafts.push_back(std::move(copy));
         }
         insert(drafts, std::move(copies));
     }
@@ -176,10 +182,10 @@ private:
             if (!d.run || !d.of->table->sums || !d.has_own_kernel() || d.in.size() < 2 || root(d.out[0]) != d.out[0]) continue;
             std::vector<int> products;
             for (const int v : d.in) products.push_back(product_for(drafts, u, v));
-            std::sort(products.begin(), products.end());
-            if (products.front() == none) continue;
+            const int first = *std::min_element(products.begin(), products.end());  // none is less than any
+            if (first == none) continue;
             for (const int t : products) {
-                if (t != products.front()) use_of(drafts[z(t)]).into = ProductUse::add;
+                if (t != first) use_of(drafts[z(t)]).into = ProductUse::add;
                 drafts[z(t)].out = d.out;
             }
             d.run = nullptr;
@@ -231,7 +237,7 @@ private:
     }
     void finish(std::vector<Draft>& drafts) {
         const Uses u = uses(drafts);
-        std::vector<std::pair<std::size_t, Draft>> folds;
+        Fresh folds;
         for (int t = 0; t < static_cast<int>(drafts.size()); ++t) {
             Draft& d = drafts[z(t)];
             if (!d.run || d.of_plan || d.use || d.out.empty() || d.out[0] == none || root(d.out[0]) != d.out[0]) continue;
@@ -248,7 +254,8 @@ private:
                 if (!d.of->table->fold) continue;
                 Draft fold = made(d, d.of->table->fold, std::vector<int>(d.in.begin() + 1, d.in.end()), Dims{2, values_[z(d.out[0])].ref.dims[-1]});
                 f.column = fold.out[0];
-                folds.emplace_back(z(t), std::move(fold));
+                folds.before.push_back(t);
+                folds.drafts.push_back(std::move(fold));
             }
             const int out = d.out[0];
             d = std::exchange(product, {});
