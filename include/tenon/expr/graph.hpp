@@ -9,23 +9,21 @@ namespace tenon {
 
 /// Everything `roots` need, inputs first. Iterative: graphs are deep.
 template <class = void> std::vector<std::shared_ptr<Operation>> topological(std::span<const Output> roots) {
-    struct Visit { std::shared_ptr<Operation> o; std::size_t edge; };
-    std::vector<std::shared_ptr<Operation>> order;
-    std::vector<Visit> stack;
+    std::vector<std::shared_ptr<Operation>> order, stack;
+    std::vector<int> edges;  // of each on the stack those that have been followed
     HashIndex seen;
-    const auto enter = [&](const std::shared_ptr<Operation>& o) { if (seen.insert(o.get())) stack.push_back({o, 0}); };
+    const auto enter = [&](const std::shared_ptr<Operation>& o) { if (seen.insert(o.get())) stack.push_back(o), edges.push_back(0); };
     for (const Output& r : roots) {
         enter(r.operation);
         while (!stack.empty()) {
-            auto& [o, edge] = stack.back();
-            const auto data = o->inputs.size();
-            if (edge == data + o->controls.size()) {
-                order.push_back(std::move(o));
-                stack.pop_back();
+            const Operation& o = *stack.back();
+            const auto data = o.inputs.size(), i = static_cast<std::size_t>(edges.back()++);
+            if (i == data + o.controls.size()) {
+                order.push_back(std::move(stack.back()));
+                stack.pop_back(), edges.pop_back();
                 continue;
             }
-            const auto i = edge++;
-            enter(i < data ? o->inputs[i].operation : o->controls[i - data]);
+            enter(i < data ? o.inputs[i].operation : o.controls[i - data]);
         }
     }
     return order;

@@ -12,28 +12,28 @@
 
 namespace tenon {
 
+namespace detail {
+[[gnu::noinline]] constexpr Inferred applied(std::string_view op, std::span<const Dims> in, std::size_t slots, std::size_t gradient_at) {
+    const Dims& variable = in[0];
+    for (std::size_t i = 1; i <= slots; ++i) if (!compatible(variable, in[i])) return reject("[", op, "] slot ", in[i], " for variable ", variable);
+    if (!compatible(variable, in[gradient_at])) return reject("[", op, "] gradient ", in[gradient_at], " for variable ", variable);
+    for (std::size_t i = slots + 1; i < in.size(); ++i)
+        if (i != gradient_at && in[i].ranked() && in[i].rank != 0) return reject("[", op, "] input ", static_cast<int>(i), " is not a scalar: ", in[i]);
+    return variable;
+}
+}  // namespace detail
+
 /// `slots`: so many tensors after the variable are written too. `gradient`: its place among the inputs; all others are scalars.
-template <class O, int slots, int inputs, int gradient_at> struct Applying {
+template <int slots, int inputs, int gradient_at> struct Stepping {
     bool use_locking = false;
     static constexpr int arity = inputs, writes = slots + 1;
     static constexpr bool stateful = true, differentiable = false;
-    static constexpr Inferred infer(std::span<const Dims> in) {
-        const Dims& variable = in[0];
-        for (int i = 1; i <= slots; ++i) if (!compatible(variable, in[static_cast<std::size_t>(i)])) return reject("[", O::name, "] slot ", in[static_cast<std::size_t>(i)], " for variable ", variable);
-        if (!compatible(variable, in[gradient_at])) return reject("[", O::name, "] gradient ", in[gradient_at], " for variable ", variable);
-        for (int i = slots + 1; i < inputs; ++i)
-            if (i != gradient_at && in[static_cast<std::size_t>(i)].ranked() && in[static_cast<std::size_t>(i)].rank != 0) return reject("[", O::name, "] input ", i, " is not a scalar: ", in[static_cast<std::size_t>(i)]);
-        return variable;
-    }
     template <class T> Sharing sharing(std::span<const Ref* const> in, std::span<const Ref* const>, const Threads& threads) const {
         return {threads.shares(static_cast<double>(in[0]->dims.size()) * (2 * slots + 3) * sizeof(T) / 32, in[0]->dims.size() / 64)};
     }
-    template <class... D> static constexpr Inferred infer(const D&... d) {
-        const std::array<Dims, sizeof...(D)> in{d...};
-        return infer(std::span<const Dims>(in));
-    }
 
 protected:
+    static constexpr Inferred applied(std::string_view op, std::span<const Dims> in) { return detail::applied(op, in, slots, gradient_at); }
     /// f(variable, slots.., gradient) in packets; what f makes of the variable and the slots is theirs.
     template <class T, class F> static void update(const Call& c, F f) {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -44,41 +44,49 @@ protected:
     }
     template <class T> static T rate(const Call& c, std::size_t i) { return c.input<T>(i)[0]; }
 };
-
-/// variable -= rate gradient
-template <class O> struct GradientDescentStep : Applying<O, 0, 3, 2> {
-    static constexpr bool descends = true;
-    template <class T> void compute(const Call& c) const {
-        const T lr = this->template rate<T>(c, 1);
-        this->template update<T>(c, [=](auto& x, const auto& g) { x = x - lr * g; });
+/// The op O, which makes the step that Step computes.
+template <class O, class Step> struct Applying : Step {
+    static constexpr Inferred infer(std::span<const Dims> in) { return Step::applied(O::name, in); }
+    template <class... D> static constexpr Inferred infer(const D&... d) {
+        const std::array<Dims, sizeof...(D)> in{d...};
+        return infer(std::span<const Dims>(in));
     }
 };
-struct ApplyGradientDescent : GradientDescentStep<ApplyGradientDescent> {
+
+/// variable -= rate gradient
+struct GradientDescentStep : Stepping<0, 3, 2> {
+    static constexpr bool descends = true;
+    template <class T> void compute(const Call& c) const {
+        const T lr = rate<T>(c, 1);
+        update<T>(c, [=](auto& x, const auto& g) { x = x - lr * g; });
+    }
+};
+struct ApplyGradientDescent : Applying<ApplyGradientDescent, GradientDescentStep> {
     static constexpr const char* name = "ApplyGradientDescent";
     template <class Self = ApplyGradientDescent> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
-struct ResourceApplyGradientDescent : GradientDescentStep<ResourceApplyGradientDescent> {
+struct ResourceApplyGradientDescent : Applying<ResourceApplyGradientDescent, GradientDescentStep> {
     static constexpr const char* name = "ResourceApplyGradientDescent";
     static constexpr int outputs = 0;
     template <class Self = ResourceApplyGradientDescent> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
 
 /// accumulator = momentum accumulator + gradient; variable -= rate accumulator. Nesterov looks one step ahead.
-template <class O> struct MomentumStep : Applying<O, 1, 5, 3> {
+struct MomentumStep : Stepping<1, 5, 3> {
     bool use_nesterov = false;
     template <class T> void compute(const Call& c) const {
-        const T lr = this->template rate<T>(c, 2), m = this->template rate<T>(c, 4);
-        this->template update<T>(c, [=, nesterov = use_nesterov](auto& x, auto& a, const auto& g) {
+        const T lr = rate<T>(c, 2), m = rate<T>(c, 4);
+        update<T>(c, [=, nesterov = use_nesterov](auto& x, auto& a, const auto& g) {
             a = a * m + g;
             x = nesterov ? x - (g * lr + a * m * lr) : x - a * lr;
         });
     }
 };
-struct ApplyMomentum : MomentumStep<ApplyMomentum> {
+struct ApplyMomentum : Applying<ApplyMomentum, MomentumStep> {
     static constexpr const char* name = "ApplyMomentum";
     template <class Self = ApplyMomentum> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("use_nesterov", &Self::use_nesterov));
 };
-struct ResourceApplyMomentum : MomentumStep<ResourceApplyMomentum> {
+struct ResourceApplyMomentum : Applying<ResourceApplyMomentum, MomentumStep> {
     static constexpr const char* name = "ResourceApplyMomentum";
     static constexpr int outputs = 0;
     template <class Self = ResourceApplyMomentum> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("use_nesterov", &Self::use_nesterov));
@@ -86,23 +94,23 @@ struct ResourceApplyMomentum : MomentumStep<ResourceApplyMomentum> {
 
 /// m += (1 - beta1) (g - m); v += (1 - beta2) (g² - v); variable -= rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
 /// Inputs: variable, m, v, beta1^t, beta2^t, rate, beta1, beta2, epsilon, gradient.
-template <class O> struct AdamStep : Applying<O, 2, 10, 9> {
+struct AdamStep : Stepping<2, 10, 9> {
     bool use_nesterov = false;
     template <class T> void compute(const Call& c) const {
-        const T beta1 = this->template rate<T>(c, 6), beta2 = this->template rate<T>(c, 7), epsilon = this->template rate<T>(c, 8);
-        const T alpha = this->template rate<T>(c, 5) * std::sqrt(T(1) - this->template rate<T>(c, 4)) / (T(1) - this->template rate<T>(c, 3));
-        this->template update<T>(c, [=, nesterov = use_nesterov](auto& x, auto& m, auto& v, const auto& g) {
+        const T beta1 = rate<T>(c, 6), beta2 = rate<T>(c, 7), epsilon = rate<T>(c, 8);
+        const T alpha = rate<T>(c, 5) * std::sqrt(T(1) - rate<T>(c, 4)) / (T(1) - rate<T>(c, 3));
+        update<T>(c, [=, nesterov = use_nesterov](auto& x, auto& m, auto& v, const auto& g) {
             m = m + (g - m) * (T(1) - beta1);
             v = v + (g.square() - v) * (T(1) - beta2);
             x = x - (nesterov ? g * (T(1) - beta1) + m * beta1 : m) * alpha / (v.sqrt() + epsilon);
         });
     }
 };
-struct ApplyAdam : AdamStep<ApplyAdam> {
+struct ApplyAdam : Applying<ApplyAdam, AdamStep> {
     static constexpr const char* name = "ApplyAdam";
     template <class Self = ApplyAdam> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("use_nesterov", &Self::use_nesterov));
 };
-struct ResourceApplyAdam : AdamStep<ResourceApplyAdam> {
+struct ResourceApplyAdam : Applying<ResourceApplyAdam, AdamStep> {
     static constexpr const char* name = "ResourceApplyAdam";
     static constexpr int outputs = 0;
     template <class Self = ResourceApplyAdam> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("use_nesterov", &Self::use_nesterov));
@@ -110,42 +118,42 @@ struct ResourceApplyAdam : AdamStep<ResourceApplyAdam> {
 
 /// ms += (1 - rho) (g² - ms); mom = momentum mom + rate g / sqrt(ms + epsilon); variable -= mom
 /// Inputs: variable, ms, mom, rate, rho, momentum, epsilon, gradient.
-template <class O> struct RMSPropStep : Applying<O, 2, 8, 7> {
+struct RMSPropStep : Stepping<2, 8, 7> {
     template <class T> void compute(const Call& c) const {
-        const T lr = this->template rate<T>(c, 3), rho = this->template rate<T>(c, 4), momentum = this->template rate<T>(c, 5), epsilon = this->template rate<T>(c, 6);
-        this->template update<T>(c, [=](auto& x, auto& ms, auto& mom, const auto& g) {
+        const T lr = rate<T>(c, 3), rho = rate<T>(c, 4), momentum = rate<T>(c, 5), epsilon = rate<T>(c, 6);
+        update<T>(c, [=](auto& x, auto& ms, auto& mom, const auto& g) {
             ms = ms + (g.square() - ms) * (T(1) - rho);
             mom = mom * momentum + g * lr / (ms + epsilon).sqrt();
             x = x - mom;
         });
     }
 };
-struct ApplyRMSProp : RMSPropStep<ApplyRMSProp> {
+struct ApplyRMSProp : Applying<ApplyRMSProp, RMSPropStep> {
     static constexpr const char* name = "ApplyRMSProp";
     template <class Self = ApplyRMSProp> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
-struct ResourceApplyRMSProp : RMSPropStep<ResourceApplyRMSProp> {
+struct ResourceApplyRMSProp : Applying<ResourceApplyRMSProp, RMSPropStep> {
     static constexpr const char* name = "ResourceApplyRMSProp";
     static constexpr int outputs = 0;
     template <class Self = ResourceApplyRMSProp> static constexpr auto params = members(attr("use_locking", &Self::use_locking));
 };
 
 /// accumulator += g²; variable -= rate g / sqrt(accumulator)
-template <class O> struct AdagradStep : Applying<O, 1, 4, 3> {
+struct AdagradStep : Stepping<1, 4, 3> {
     bool update_slots = true;
     template <class T> void compute(const Call& c) const {
-        const T lr = this->template rate<T>(c, 2);
-        this->template update<T>(c, [=, slots = update_slots](auto& x, auto& a, const auto& g) {
+        const T lr = rate<T>(c, 2);
+        update<T>(c, [=, slots = update_slots](auto& x, auto& a, const auto& g) {
             if (slots) a = a + g.square();
             x = x - g * lr / a.sqrt();
         });
     }
 };
-struct ApplyAdagrad : AdagradStep<ApplyAdagrad> {
+struct ApplyAdagrad : Applying<ApplyAdagrad, AdagradStep> {
     static constexpr const char* name = "ApplyAdagrad";
     template <class Self = ApplyAdagrad> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("update_slots", &Self::update_slots));
 };
-struct ResourceApplyAdagrad : AdagradStep<ResourceApplyAdagrad> {
+struct ResourceApplyAdagrad : Applying<ResourceApplyAdagrad, AdagradStep> {
     static constexpr const char* name = "ResourceApplyAdagrad";
     static constexpr int outputs = 0;
     template <class Self = ResourceApplyAdagrad> static constexpr auto params = members(attr("use_locking", &Self::use_locking), attr("update_slots", &Self::update_slots));

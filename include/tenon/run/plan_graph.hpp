@@ -113,22 +113,21 @@ private:
     }
     /// Inputs before what reads them; iterative, since graphs are deep.
     void number() {
-        struct Visit { const Operation* o; std::size_t edge; };
-        std::vector<Visit> stack;
+        std::vector<const Operation*> stack;
+        std::vector<int> edges;  // of each on the stack those that have been followed
         HashIndex seen;
-        const auto enter = [&](const Operation* o) { if (seen.insert(o)) stack.push_back({o, 0}); };
+        const auto enter = [&](const Operation* o) { if (seen.insert(o)) stack.push_back(o), edges.push_back(0); };
         for (const Feed& f : feeds_) if (f.of.operation->inputs.empty() && f.of.operation->results.size() == 1) seen.insert(f.of.operation.get()), add(f.of.operation.get());
         for (const Output& f : fetches_) {
             if (f.operation->results.empty() || !is_fed(f)) enter(f.operation.get());
             while (!stack.empty()) {
-                auto& [o, edge] = stack.back();
-                const std::size_t data = o->inputs.size(), before = data + o->controls.size(), all = before + (o->group ? o->group->inputs.size() : 0);
-                if (edge == before) add(o);  // what its group reads may follow: it may depend on the extents of `o`
-                if (edge == all) {
-                    stack.pop_back();
+                const Operation* const o = stack.back();
+                const std::size_t i = z(edges.back()++), data = o->inputs.size(), before = data + o->controls.size(), all = before + (o->group ? o->group->inputs.size() : 0);
+                if (i == before) add(o);  // what its group reads may follow: it may depend on the extents of `o`
+                if (i == all) {
+                    stack.pop_back(), edges.pop_back();
                     continue;
                 }
-                const std::size_t i = edge++;
                 if (i >= data && i < before) { enter(o->controls[i - data].get()); continue; }
                 const Output& from = i < data ? o->inputs[i] : o->group->inputs[i - before];  // a group's kernel wants extents that the operation itself may not reach
                 if (!is_fed(from)) enter(from.operation.get());

@@ -115,11 +115,9 @@ private:
     /// A variable's readers go before its updates, unless they wait for them. One that waits but reads through a view made
     /// earlier gets a copy made in time.
     void guard_variables(bool copy_all_reads) {
-        struct Access { int unit, reader; };
         struct Written {
             int variable;  // its value
-            std::vector<int> writers{};
-            std::vector<Access> readers{};
+            std::vector<int> writers{}, readers{}, through{};  // units; the op through which each reader reads
         };
         std::vector<Written> all;
         std::vector<int> number(values_.size(), none);  // of a variable's value among those written
@@ -135,7 +133,7 @@ private:
         if (all.empty()) return;
         const auto note = [&](int value, int unit) {
             const auto [m, reader] = memory_of(value);
-            if (is_variable(m) && number[z(m)] != none) all[z(number[z(m)])].readers.push_back({unit, reader});
+            if (is_variable(m) && number[z(m)] != none) all[z(number[z(m)])].readers.push_back(unit), all[z(number[z(m)])].through.push_back(reader);
         };
         for (int u = 0; u < static_cast<int>(units_.size()); ++u) {
             const Unit& unit = units_[z(u)];
@@ -152,12 +150,13 @@ private:
         for (const Written& written : all)
             for (const int w : written.writers) {
                 const auto later = followers(w);
-                for (const Access& r : written.readers) {
-                    if (r.unit == w && r.reader == none) continue;
-                    const bool waits = r.unit == none || later[z(r.unit)] || r.unit == w;
-                    if (!waits && !(copy_all_reads && r.reader != none)) { edge(r.unit, w); continue; }
-                    if (r.reader == none || later[z(ops_[z(r.reader)].unit)]) continue;
-                    ops_[z(r.reader)].copies = true;
+                for (std::size_t i = 0; i < written.readers.size(); ++i) {
+                    const int unit = written.readers[i], reader = written.through[i];
+                    if (unit == w && reader == none) continue;
+                    const bool waits = unit == none || later[z(unit)] || unit == w;
+                    if (!waits && !(copy_all_reads && reader != none)) { edge(unit, w); continue; }
+                    if (reader == none || later[z(ops_[z(reader)].unit)]) continue;
+                    ops_[z(reader)].copies = true;
                     copied = true;
                 }
             }
