@@ -87,8 +87,10 @@ template <class T> const Tiles<T>& tiles_for(Machine m) {
 #if defined(__x86_64__)
     if (m == Machine::avx512) return avx512::tiles<T, 14, 8>;
     if (m == Machine::avx2) return avx2::tiles<T, 6, 4>;
-#endif
+    return portable::tiles<T, 6, 6>;  // one height: such machines are few, and every program compiles their tiles
+#else
     return portable::tiles<T, 6, 4>;
+#endif
 }
 template <class T> const RunTiles<T>& run_tiles_for(Machine m) {
 #if defined(__x86_64__)
