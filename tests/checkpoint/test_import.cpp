@@ -36,6 +36,36 @@ void check_runs(Session& session, const Json& runs) {
         }
     }
 }
+/// Everything without state that the fetches are computed from, in one plan that may share and fold, against every operation alone, whose inputs are fed.
+/// How many operations that are.
+std::size_t check_alone(Session& session, const Json& r) {
+    std::vector<Feed> given;
+    for (const auto& f : feeds_of(r.value("feeds", Json::object()))) given.push_back(session.resolve(f));
+    std::vector<Output> all, todo;
+    for (const auto& [name, value] : r.at("fetches").items()) todo.push_back(session.graph().get_tensor_by_name(name));
+    HashIndex seen;
+    while (!todo.empty()) {
+        const Output o = todo.back();
+        todo.pop_back();
+        const OpTable& t = *o.operation->table;
+        if (std::any_of(given.begin(), given.end(), [&](const Feed& f) { return f.of.operation == o.operation; }) || !seen.insert(o.operation.get())) continue;
+        if (t.seed) return 0;
+        for (const auto& i : o.operation->inputs) todo.push_back(i);
+        for (int i = 0; !t.stateful && i < static_cast<int>(o.operation->results.size()); ++i) if (Output{o.operation, i}.dtype() != DType::string) all.push_back({o.operation, i});
+    }
+    const auto fed = given;
+    const auto together = session.run_all(all, fed);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        given = fed;
+        for (std::size_t k = 0; k < all.size(); ++k)
+            if (std::find(all[i].operation->inputs.begin(), all[i].operation->inputs.end(), all[k]) != all[i].operation->inputs.end()) given.push_back({all[k], together[k]});
+        const Tensor alone = session.run_all({all[i]}, given)[0];
+        INFO(describe(*all[i].operation));
+        CHECK(alone.dims() == together[i].dims());
+        CHECK(std::memcmp(alone.raw(), together[i].raw(), alone.bytes()) == 0);
+    }
+    return all.size();
+}
 void check_restored(const ImportedModel& model, const Json& tensors, double rtol = 0, double atol = 0) {
     for (const auto& v : model.saver.variables()) {
         if (!v.slice.empty()) continue;  // parts are compared by running the graph
@@ -126,6 +156,21 @@ TEST_CASE("what TensorFlow saved is imported, restored, run and trained on, save
             check_case(c);
         } catch (const Error& e) { FAIL_CHECK(std::string(e.what())); }  // and the next
     }
+}
+
+TEST_CASE("what a plan shares or folds changes no bit: operations of golden graphs give alone what they give together") {
+    std::size_t checked = 0;
+    for (const auto& c : cases) {
+        const std::string name = c.name;
+        CAPTURE(name);
+        const auto expect = test::expectation(c.name);
+        if (*c.fetch || !expect.contains("runs") || expect.at("runs").empty()) continue;
+        auto model = import_meta_graph(golden(c.name, expect.at("meta")));
+        Session session{model.graph};
+        model.saver.restore(session, golden(c.name, expect.at("checkpoint")));
+        checked += check_alone(session, expect.at("runs").at(0));
+    }
+    CHECK(checked > 100);
 }
 
 TEST_CASE("a head on a frozen net goes on training from where TensorFlow stood") {

@@ -188,15 +188,17 @@ TEST_CASE("products that are added, and nothing else, are added where the sum li
 }
 
 TEST_CASE("what many products transpose is transposed once, unless it changes between them") {
-    Placeholder<float, Shape<5, 30>> x{"x"};
+    Placeholder<float, Shape<5, 30>> x{"x"}, others[3];
     Variable<float, Shape<40, 30>> w{"w", random_normal({.seed = 1})};
     Session s;
     const Feed feed{x, numbers({5, 30}, 1)};
+    std::vector<Feed> feeds{feed};
+    for (const auto& other : others) feeds.push_back({other, feed.value});
     std::vector<Output> products;
-    for (int i = 0; i < 4; ++i) products.push_back(make<float>(MatMul{false, true}, {Output(make<float>(Tanh{}, {Output(x)})), Output(w)}));
-    const auto step = s.make_callable(products, {feed});
+    for (const Feed& f : feeds) products.push_back(make<float>(MatMul{false, true}, {Output(make<float>(Tanh{}, {f.of})), Output(w)}));
+    const auto step = s.make_callable(products, feeds);
     CHECK(step.plan().kernels() == 9);
-    const auto few = s.make_callable({products[0], products[1]}, {feed});
+    const auto few = s.make_callable({products[0], products[1]}, feeds);
     CHECK(few.plan().kernels() == 4);
     for (int again = 0; again < 2; ++again) {
         step(), few();

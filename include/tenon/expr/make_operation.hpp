@@ -61,6 +61,19 @@ template <class = void> bool possible(const Dims& d) {
 /// Elements up to which a value that follows from extents and constants is computed when a graph or plan is made.
 inline constexpr std::int64_t most_known = 1024;
 
+/// Runs an op's kernel outside of any plan. False if it throws, by a division by zero, say: that is reported where it is run.
+template <class = void> [[gnu::noinline]] bool compute_now(const OpTable& table, const std::shared_ptr<const void>& op, std::span<const Ref> in, std::span<const Ref> out) {
+    std::vector<const Ref*> ins, outs;
+    for (const Ref& i : in) ins.push_back(&i);
+    for (const Ref& o : out) outs.push_back(&o);
+    const auto complete = table.complete ? table.complete(op, in) : op;
+    const auto prepared = table.prepare ? table.prepare(complete.get(), ins, outs) : nullptr;
+    const Buffer workspace(table.workspace ? table.workspace(complete.get(), ins, outs) : 0);
+    try {
+        table.forward({complete.get(), ins, outs, workspace.data(), prepared.get(), nullptr});
+    } catch (const Error&) { return false; }
+    return true;
+}
 /// The op's outputs for inputs of which extents, dtypes and perhaps values are given: extents, dtypes, values.
 /// Throws ShapeError or TypeError with the op's own sentence, after `where`.
 template <class = void> [[gnu::noinline]] std::vector<Result> infer_results(const OpTable& table, const std::shared_ptr<const void>& op, std::span<const Ref> in, const std::string& where, bool may_be_unknown = false) {
@@ -88,17 +101,7 @@ template <class = void> [[gnu::noinline]] std::vector<Result> infer_results(cons
             y.known = Tensor(y.dtype, y.dims);
             out.push_back({y.known.raw(), y.dims, y.dtype});
         }
-        std::vector<const Ref*> ins, outs;
-        for (const Ref& i : in) ins.push_back(&i);
-        for (const Ref& o : out) outs.push_back(&o);
-        const auto complete = table.complete ? table.complete(op, in) : op;
-        const auto prepared = table.prepare ? table.prepare(complete.get(), ins, outs) : nullptr;
-        const Buffer workspace(table.workspace ? table.workspace(complete.get(), ins, outs) : 0);
-        try {
-            table.forward({complete.get(), ins, outs, workspace.data(), prepared.get(), nullptr});
-        } catch (const Error&) {  // a division by zero, say: it is reported where it is run
-            for (auto& y : results) y.known = {};
-        }
+        if (!compute_now(table, op, in, out)) for (auto& y : results) y.known = {};
     }
     return results;
 }

@@ -152,6 +152,8 @@ template <class O> consteval std::span<const TypeAttr> types_of() {
 
 inline int one_output(const void*) { return 1; }
 inline void no_attributes(void*, AttrVisitor&) {}
+/// Of an op that has members, but none that a file would name.
+inline void hidden_attributes(void*, AttrVisitor&) {}
 
 /// What does not depend on the element type, compiled once per op.
 template <class O> consteval OpTable make_untyped_table() {
@@ -196,7 +198,7 @@ template <class O> consteval OpTable make_untyped_table() {
     }
     t.clone = [](const void* op) -> std::shared_ptr<void> { return shared_op(op ? as<O>(op) : O()); };
     if constexpr (requires { O::template params<>; }) t.attributes = &attributes<O>;
-    else t.attributes = &no_attributes;
+    else t.attributes = std::is_empty_v<O> ? &no_attributes : &hidden_attributes;
     return t;
 }
 template <class O> inline constexpr OpTable untyped_table = make_untyped_table<O>();

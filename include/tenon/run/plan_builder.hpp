@@ -56,7 +56,7 @@ private:
             for (const int i : u.ops) d.out[z(ops_[z(i)].o->group_output)] = ops_[z(i)].first_value;
             d.may_overwrite = g.elementwise;
         } else {
-            if (!o.table->forward) return;
+            if (!o.table->forward || op.folded) return;
             if (op.values && external(values_[z(op.first_value)]) && op.values == 1) return;
             if (is_view(op)) {
                 values_[z(op.first_value)].root = value_of(o.inputs[z(o.table->view)]);

@@ -23,6 +23,8 @@ protected:
         bool needed = false, copies = false;  // copies: a read of a variable that must not see a later update
         bool fed_only = false;  // some outputs are fed, the others nobody needs: its inputs are not looked at
         bool gated = false;  // it, or something it was folded from, has control inputs
+        int same = none;      // the operation that computes its results, if another does
+        bool folded = false;  // its results have been computed
     };
     std::span<const Output> fetches_;
     std::span<const Feed> feeds_;
@@ -66,6 +68,12 @@ protected:
         }
     }
 
+    bool is_view(const Op& op) const {
+        const Operation& o = *op.o;
+        if (o.table->view < 0 || op.copies || uses_group(o) || values_[z(op.first_value)].feed != none) return false;
+        const Ref &in = values_[z(value_of(o.inputs[z(o.table->view)]))].ref, &out = values_[z(op.first_value)].ref;
+        return in.dims.size() == out.dims.size() && in.dtype == out.dtype;
+    }
     int operand(const Group& g, const Output& o) const { return g.reduces ? value_of(o) : unbroadcast(value_of(o)); }
 
     /// The values that computing `op` reads.

@@ -1,15 +1,15 @@
 // The second stage of planning: in which order to compute what has to be computed.
 #pragma once
-#include "plan_graph.hpp"
+#include "plan_once.hpp"
 
 
 namespace tenon {
 
-template <class Lazy = void> class PlanOrder : public PlanGraph<Lazy> {
+template <class Lazy = void> class PlanOrder : public PlanOnce<Lazy> {
 protected:
-    using Base = PlanGraph<Lazy>;
+    using Base = PlanOnce<Lazy>;
     using typename Base::Op, typename Base::Value;
-    using Base::none, Base::z, Base::fetches_, Base::number_, Base::ops_, Base::values_, Base::value_of, Base::external, Base::uses_group, Base::each_input, Base::each_gate;
+    using Base::none, Base::z, Base::fetches_, Base::number_, Base::ops_, Base::values_, Base::value_of, Base::external, Base::uses_group, Base::is_view, Base::each_input, Base::each_gate;
 
     /// What runs as one kernel.
     struct Unit {
@@ -26,14 +26,6 @@ public:
     PlanOrder(std::span<const Output> fetches, std::span<const Feed> feeds) : Base(fetches, feeds) {
         make_units();
         if (!arrange(false) && !arrange(true)) throw ValueError("[run] operations wait for each other in a circle");
-    }
-
-protected:
-    bool is_view(const Op& op) const {
-        const Operation& o = *op.o;
-        if (o.table->view < 0 || op.copies || uses_group(o) || values_[z(op.first_value)].feed != none) return false;
-        const Ref &in = values_[z(value_of(o.inputs[z(o.table->view)]))].ref, &out = values_[z(op.first_value)].ref;
-        return in.dims.size() == out.dims.size() && in.dtype == out.dtype;
     }
 
 private:
@@ -54,6 +46,7 @@ private:
             u.ops.push_back(static_cast<int>(i));
             each_input(op, [&](int v) { if (std::find(u.in.begin(), u.in.end(), v) == u.in.end()) u.in.push_back(v); });
         }
+        for (Op& op : ops_) if (op.same != none) op.unit = ops_[z(op.same)].unit;  // who waits for one waits for the other
     }
     /// Whose memory `value` is, and the op through which a variable's memory is first read (or none).
     std::pair<int, int> memory_of(int value) const {
