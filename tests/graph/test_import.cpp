@@ -70,3 +70,40 @@ TEST_CASE("a graph that contradicts itself is refused in a sentence") {
     CHECK_THROWS_WITH_AS(imported({node("a", "Unheard", {}), node("b", "Identity", {"a:x"})}), "[import] node 'b' has an input 'a:x'", FormatError);
     CHECK_THROWS_WITH_AS(imported({node("a", "Unheard", {}), node("b", "Identity", {"a"}), node("c", "Identity", {"b:1"})}), "[import] node 'c' reads output 1 of 'b' (Identity), which has 1", NameError);
 }
+
+TEST_CASE("outputs of unknown ops are bounded by the inputs of the file, not by the numbers in it") {
+    const std::string far = "[import] node 'y' reads output 100000 of 'x' (Unheard), an unknown op: a graph of 1 inputs has at most 4097 outputs of such";
+    CHECK_THROWS_WITH_AS(imported({node("x", "Unheard", {}), node("y", "Identity", {"x:100000"})}), far.c_str(), FormatError);
+    CHECK(imported({node("x", "Unheard", {}), node("y", "Identity", {"x:4000"})}).get_operation_by_name("x")->results.size() == 4001);
+    std::vector<proto::NodeDef> nodes;  // each would be as many as are allowed
+    for (int i = 0; i < 3; ++i) {
+        const auto x = "x" + std::to_string(i);
+        nodes.push_back(node(x, "Unheard", {}));
+        nodes.push_back(node("y" + std::to_string(i), "Identity", {x + ":4000"}));
+    }
+    CHECK_THROWS_AS(imported(nodes), FormatError);
+    std::vector<std::string> all;  // who reads them all may have any number
+    for (int i = 0; i < 20000; ++i) all.push_back("x:" + std::to_string(i));
+    CHECK(imported({node("x", "Unheard", {}), node("y", "Unheard", std::move(all))}).get_operation_by_name("x")->results.size() == 20000);
+}
+
+TEST_CASE("variables of an import lie apart, each aligned, and outlive the graph whose others are gone") {
+    std::vector<proto::NodeDef> nodes;
+    for (int i = 0; i < 100; ++i) {
+        auto n = node("v" + std::to_string(i), "VariableV2", {});
+        n.attr["dtype"] = proto::attr_value(DType::float32);
+        n.attr["shape"] = proto::attr_value(Dims{i * 37});
+        nodes.push_back(std::move(n));
+    }
+    proto::MetaGraphDef meta;
+    meta.graph_def.emplace().node = std::move(nodes);
+    std::vector<Tensor> values;
+    for (const auto& v : import_graph(std::move(meta), index_of<OpList<OpRow<VariableV2, Types<float>>>>()).variables()) values.push_back(v.operation->state->value);
+    REQUIRE(values.size() == 100);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        CHECK(values[i].size() == static_cast<std::int64_t>(i * 37));
+        CHECK(reinterpret_cast<std::uintptr_t>(values[i].raw()) % 64 == 0);
+        std::fill_n(values[i].data<float>(), values[i].size(), static_cast<float>(i));
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) for (const float f : values[i].span<float>()) REQUIRE(f == static_cast<float>(i));
+}

@@ -21,25 +21,20 @@ inline const proto::NodeDef* node_def_of(const Operation& o) { return static_cas
 
 namespace detail {
 
-/// What stands for a node that cannot be run; the table belongs to it.
+/// What stands for nodes of one op that cannot be run for one reason; the table belongs to it.
 struct Carried {
     OpTable table;
     std::string op, reason;
+    Carried(const std::string& of, std::string why) : op(of), reason(std::move(why)) {
+        table.name = op;
+        table.arity = -1;
+        table.stateful = true;
+        table.supported = false;
+        table.reason = reason;
+    }
+    Carried(const Carried&) = delete;
+    Carried& operator=(const Carried&) = delete;
 };
-inline std::shared_ptr<Operation> carry(const proto::NodeDef& def, std::vector<Output> inputs, std::size_t outputs, std::string reason) {
-    auto carried = std::make_shared<Carried>();
-    carried->op = def.op;
-    carried->reason = std::move(reason);
-    OpTable& t = carried->table;
-    t.name = carried->op;
-    t.arity = -1;
-    t.stateful = true;
-    t.supported = false;
-    t.reason = carried->reason;
-    auto o = std::make_shared<Operation>(&carried->table, carried, std::move(inputs));
-    o->results.resize(outputs);
-    return o;
-}
 
 class Importer {
     struct Edge { int node, output; };  // output -1: a control edge
@@ -55,6 +50,15 @@ class Importer {
     HashIndex by_kind_;
     std::vector<std::shared_ptr<Operation>> made_, order_;
     std::vector<std::size_t> hash_in_order_;
+    std::vector<std::shared_ptr<const Carried>> carried_;
+    HashIndex by_reason_;  // those, by op and reason
+    std::size_t room_ = least_room;  // for results of ops that are not known
+    std::shared_ptr<Buffer> block_;  // where small variables lie
+    std::size_t taken_ = 0, given_ = 0;  // of it; of all
+    static constexpr std::size_t most_in_block = 16u << 20;
+
+    /// Ops that are not known have as many outputs as are read: in all of a graph so many, and one more for each input in it.
+    static constexpr std::size_t least_room = 4096;
 
     static std::size_t z(int i) { return static_cast<std::size_t>(i); }
 
@@ -70,6 +74,7 @@ public:
             for (const auto& text : def.input) edges_.push_back(edge(text, def.name));
         }
         first_edge_.push_back(edges_.size());
+        room_ += edges_.size();
         made_.resize(n);
         order_.reserve(n);
         hash_in_order_.reserve(n);
@@ -144,7 +149,7 @@ private:
             else if (e.output < 0) ++controls;
             else if (z(e.output) >= from->results.size()) {
                 if (from->table->supported) throw NameError("[import] node '" + def.name + "' reads output " + std::to_string(e.output) + " of " + describe(*from) + ", which has " + std::to_string(from->results.size()));
-                made_[z(e.node)]->results.resize(z(e.output) + 1);
+                add_outputs(*made_[z(e.node)], z(e.output) + 1, def);
             }
         }
         std::shared_ptr<Operation> o;
@@ -156,10 +161,7 @@ private:
                 if (reason.starts_with(def.name + ": ")) reason.erase(0, def.name.size() + 2);
             }
         }
-        if (!o) {
-            o = carry(def, inputs_of(node), 1, reason);
-            o->name = def.name;
-        }
+        if (!o) o = carry(def, inputs_of(node), reason);
         if (controls) {
             o->controls.reserve(controls);
             for (auto i = first_edge_[z(node)]; i < first_edge_[z(node) + 1]; ++i)
@@ -169,6 +171,24 @@ private:
         order_.push_back(o);
         hash_in_order_.push_back(hash_[z(node)]);
         made_[z(node)] = std::move(o);
+    }
+    void add_outputs(Operation& o, std::size_t n, const proto::NodeDef& reader) {
+        const auto more = n - o.results.size();
+        if (more > room_)
+            throw FormatError("[import] node '" + reader.name + "' reads output " + std::to_string(n - 1) + " of " + describe(o) + ", an unknown op: a graph of " + std::to_string(edges_.size()) + " inputs has at most " +
+                              std::to_string(least_room + edges_.size()) + " outputs of such");
+        room_ -= more;
+        o.results.resize(n);
+    }
+    std::shared_ptr<Operation> carry(const proto::NodeDef& def, std::vector<Output> inputs, const std::string& reason) {
+        const int fresh = static_cast<int>(carried_.size());
+        const int at = by_reason_.keep(hash_of(def.op) ^ hash_of(reason) * 3, fresh, [&](int k) { return carried_[z(k)]->op == def.op && carried_[z(k)]->reason == reason; });
+        if (at == fresh) carried_.push_back(std::make_shared<const Carried>(def.op, reason));
+        const auto& carried = carried_[z(at)];
+        auto o = std::make_shared<Operation>(&carried->table, carried, std::move(inputs));
+        o->results.resize(1);
+        o->name = def.name;
+        return o;
     }
     std::vector<Output> inputs_of(int node) const {
         std::vector<Output> inputs;
@@ -204,12 +224,21 @@ private:
         }
         return std::move(o.operation);
     }
-    static Tensor memory_for(DType t, const Dims& d) {
-        Tensor memory;
+    /// A variable's memory. They lie side by side in blocks that nobody has touched yet, so that no page is begun for each: blocks as large as all before,
+    /// or so large that they are mapped apart from the operations.
+    Tensor memory_for(DType t, const Dims& d) {
         try {
-            memory = Tensor(t, d);
+            const auto bytes = (static_cast<std::size_t>(d.size()) * bytes_of(t) + 63) / 64 * 64;
+            if (t == DType::string || bytes == 0 || bytes > most_in_block) return Tensor(t, d);
+            if (!block_ || block_->bytes() - taken_ < bytes) {
+                block_ = std::make_shared<Buffer>(std::max(bytes, given_ < most_in_block / 16 ? given_ : 4 * most_in_block));
+                taken_ = 0;
+            }
+            Tensor memory(t, d, block_->data() + taken_, block_);
+            taken_ += bytes;
+            given_ += bytes;
+            return memory;
         } catch (const std::bad_alloc&) { throw UnsupportedError("there is no memory for " + std::string(name_of(t)) + " " + to_string(d)); }
-        return memory;
     }
     static const OpTable* table_for(std::span<const OpTable* const> tables, const proto::NodeDef& def, const std::vector<Output>& inputs) {
         for (const TypeAttr& a : tables[0]->types) {

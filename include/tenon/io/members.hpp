@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -65,6 +67,13 @@ public:
     bool empty() const { return entries_.empty(); }
     /// The value of `key`, or null.
     template <class Q> V* find(const Q& key) {
+        if constexpr (std::is_convertible_v<const Q&, std::string_view>) {
+            if (entries_.size() <= few) {  // lengths mostly differ
+                const std::string_view text = key;
+                for (Entry& e : entries_) if (e.key.size() == text.size() && e.key == text) return &e.value;
+                return nullptr;
+            }
+        }
         const auto at = lower(key);
         return at != entries_.end() && at->key == key ? &at->value : nullptr;
     }
@@ -99,6 +108,7 @@ public:
     }
 
 private:
+    static constexpr std::size_t few = 16;
     std::vector<Entry> entries_;
     template <class Q> auto lower(const Q& key) {
         return std::lower_bound(entries_.begin(), entries_.end(), key, [](const Entry& e, const Q& k) { return e.key < k; });
