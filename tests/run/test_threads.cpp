@@ -98,6 +98,18 @@ TEST_CASE("every optimiser and a wide net learn the same with any number of thre
     with(Adagrad{});
 }
 
+TEST_CASE("a cell whose gates are the columns of one product learns the same with any number of threads") {
+    same_with_threads([] {
+        Placeholder<float, Shape<61, 40>> x{"x"};
+        Variable<float, Shape<40, 256>> w{"w"};
+        Variable<float, Shape<256>> b{"b", constant(0.1f)};
+        w.assign(numbers({40, 256}));
+        auto [i, j, f, o] = split<4, 1>(matmul(x, w) + b);
+        auto loss = mean(square(sigmoid(o) * tanh(sigmoid(f + 1.f) * j + sigmoid(i) * tanh(j))));
+        return std::pair{std::vector<Output>{loss, GradientDescent{{.learning_rate = 0.05f}}.minimize(loss)}, std::vector<Feed>{feed(x, numbers({61, 40}, 5))}};
+    });
+}
+
 TEST_CASE("statements and their gradients are the same however their operands broadcast") {
     const auto with = [](auto shape, auto other) {
         same_with_threads([=] {
