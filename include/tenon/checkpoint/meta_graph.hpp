@@ -9,7 +9,7 @@
 #pragma once
 #include "saver_nodes.hpp"
 
-#include <unordered_map>
+#include <deque>
 
 namespace tenon {
 
@@ -50,15 +50,16 @@ template <class = void> void check_names(const Graph& graph) {
 template <class = void> class VariableNodes {
     const Graph& graph_;
     proto::GraphDef& def_;
-    std::unordered_map<const Operation*, std::string> readers_;
+    HashIndex reader_of_;
+    std::deque<std::string> readers_;
 
 public:
     VariableNodes(const Graph& graph, proto::GraphDef& def) : graph_(graph), def_(def) {}
     /// The node that reads it; made if nobody reads it, as is the case for the slots of optimisers.
     const std::string& reader(const Operation& variable) {
-        const auto [at, fresh] = readers_.try_emplace(&variable);
-        if (!fresh) return at->second;
-        if (const auto o = reader_of(graph_, variable)) return at->second = o->name;
+        const auto at = static_cast<std::size_t>(reader_of_.keep(&variable, static_cast<int>(readers_.size())));
+        if (at < readers_.size()) return readers_[at];
+        if (const auto o = reader_of(graph_, variable)) return readers_.emplace_back(o->name);
         const bool handle = variable.table->name == "VarHandleOp";
         const auto base = variable.name + (handle ? "/Read/ReadVariableOp" : "/read");
         auto name = base;
@@ -68,7 +69,7 @@ public:
         n.op = handle ? "ReadVariableOp" : "Identity";
         n.input.push_back(variable.name);
         n.attr[handle ? "dtype" : "T"] = proto::attr_value(variable.table->dtype);
-        return at->second = std::move(name);
+        return readers_.emplace_back(std::move(name));
     }
     /// Of a program's variable.
     proto::VariableDef describe(const Operation& v) {
@@ -101,21 +102,25 @@ template <class = void> void add_name(proto::MetaGraphDef& meta, const char* col
 /// The variables of a graph under their names, in their order: those of a program, and of an import those that its collection `variables` lists, parts of
 /// partitioned ones under the name of the whole. All of an import that has no such collection.
 template <class = void> std::vector<SavedVariable> variables_to_save(const Graph& graph) {
-    std::unordered_map<std::string, proto::VariableDef> listed;
-    if (const auto* const meta = meta_graph_of(graph))
-        for (auto& d : variable_defs(*meta, "variables")) listed.emplace(detail::operation_part(d.variable_name), std::move(d));
+    std::vector<proto::VariableDef> listed;
+    if (const auto* const meta = meta_graph_of(graph)) listed = variable_defs(*meta, "variables");
+    HashIndex by_name;
+    const auto find = [&](const std::string& name) { return by_name.find(hash_of(name), [&](int i) { return detail::operation_part(listed[static_cast<std::size_t>(i)].variable_name) == name; }); };
+    for (std::size_t i = 0; i < listed.size(); ++i)
+        if (const auto name = detail::operation_part(listed[i].variable_name); find(name) == HashIndex::none) by_name.add(hash_of(name), static_cast<int>(i));
     std::vector<SavedVariable> all;
     for (const auto& v : graph.variables()) {
-        const auto at = listed.find(v.operation->name);
-        if (at == listed.end()) {
+        const int at = find(v.operation->name);
+        if (at == HashIndex::none) {
             if (listed.empty() || !node_def_of(*v.operation)) all.push_back({v.operation->name, v});
             continue;
         }
-        if (!at->second.save_slice_info_def) {
+        const auto& info = listed[static_cast<std::size_t>(at)].save_slice_info_def;
+        if (!info) {
             all.push_back({v.operation->name, v});
             continue;
         }
-        const auto& part = *at->second.save_slice_info_def;
+        const auto& part = *info;
         ShapeAndSlice s{part.full_shape, {}};
         for (std::size_t i = 0; i < part.var_offset.size() && i < part.var_shape.size(); ++i) s.slice.axes.push_back({part.var_offset[i], part.var_shape[i]});
         all.push_back({part.full_name, v, s.text()});

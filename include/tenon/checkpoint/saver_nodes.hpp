@@ -11,13 +11,11 @@
 //
 // Templates without a use for their parameter: a program that saves nothing compiles none of this.
 #pragma once
+#include "../base/hash_index.hpp"
 #include "../graph/export.hpp"
 #include "../run/variable.hpp"
 #include "saver.hpp"
 #include "slice.hpp"
-
-#include <unordered_map>
-#include <unordered_set>
 
 namespace tenon {
 
@@ -42,7 +40,8 @@ template <class = void> std::shared_ptr<Operation> reader_of(const Graph& graph,
 template <class = void> class NodeWriter {
     proto::GraphDef& graph_;
     std::string scope_;
-    std::unordered_map<std::string, int> used_;
+    HashIndex number_;  // of a name
+    std::vector<std::pair<std::string, int>> used_;  // and how often it was
 
 public:
     NodeWriter(proto::GraphDef& graph, const std::string& base) : graph_(graph) {
@@ -57,7 +56,9 @@ public:
     }
     /// "save/Assign", then "save/Assign_1", ...
     std::string name(const std::string& base) {
-        const int n = used_[base]++;
+        const int k = number_.keep(hash_of(base), static_cast<int>(used_.size()), [&](int i) { return used_[static_cast<std::size_t>(i)].first == base; });
+        if (k == static_cast<int>(used_.size())) used_.emplace_back(base, 0);
+        const int n = used_[static_cast<std::size_t>(k)].second++;
         return scope_ + base + (n ? "_" + std::to_string(n) : "");
     }
     proto::NodeDef& add(std::string name, const char* op, std::vector<std::string> inputs) {
@@ -212,11 +213,12 @@ template <class = void> std::string string_at(const Output& o, int i, const Oper
 /// The operations behind an operation, itself first, through control edges, and through data edges if `data`.
 template <class = void> std::vector<std::shared_ptr<Operation>> behind(const std::shared_ptr<Operation>& from, bool data) {
     std::vector<std::shared_ptr<Operation>> found{from};
-    std::unordered_set<const Operation*> seen{from.get()};
+    HashIndex seen;
+    seen.insert(from.get());
     for (std::size_t i = 0; i < found.size(); ++i) {
         const auto o = found[i];
-        for (const auto& c : o->controls) if (seen.insert(c.get()).second) found.push_back(c);
-        if (data) for (const auto& in : o->inputs) if (seen.insert(in.operation.get()).second) found.push_back(in.operation);
+        for (const auto& c : o->controls) if (seen.insert(c.get())) found.push_back(c);
+        if (data) for (const auto& in : o->inputs) if (seen.insert(in.operation.get())) found.push_back(in.operation);
     }
     return found;
 }
@@ -242,16 +244,16 @@ template <class = void> std::vector<SavedVariable> read_saver_nodes(const Graph&
         all.push_back({detail::string_at(restore.inputs[1], i, restore), {o->inputs[0].operation, 0}, v1 ? "" : detail::string_at(restore.inputs[2], i, restore)});
     }
     if (saver.sharded && graph.contains(detail::operation_part(saver.save_tensor_name))) {
-        std::unordered_map<const Operation*, std::uint32_t> shard_of;
-        std::uint32_t shards = 0;
+        HashIndex shard_of;
+        int shards = 0;
         auto behind = detail::behind(graph.get_operation_by_name(detail::operation_part(saver.save_tensor_name)), true);
         std::sort(behind.begin(), behind.end(), [](const auto& a, const auto& b) { return a->name.size() != b->name.size() ? a->name.size() < b->name.size() : a->name < b->name; });  // SaveV2, SaveV2_1, ... SaveV2_10
         for (const auto& o : behind) {
             if (o->table->name != "SaveV2") continue;
-            for (std::size_t i = 3; i < o->inputs.size(); ++i) if (const auto v = variable_of(o->inputs[i])) shard_of[v.operation.get()] = shards;
+            for (std::size_t i = 3; i < o->inputs.size(); ++i) if (const auto v = variable_of(o->inputs[i])) shard_of.keep(v.operation.get(), shards);
             ++shards;
         }
-        for (auto& v : all) if (const auto at = shard_of.find(v.variable.operation.get()); at != shard_of.end()) v.shard = at->second;
+        for (auto& v : all) if (const int at = shard_of.find(v.variable.operation.get()); at != HashIndex::none) v.shard = static_cast<std::uint32_t>(at);
     }
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return all;

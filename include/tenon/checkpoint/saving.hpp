@@ -8,9 +8,6 @@
 #include "restore.hpp"
 #include "saver.hpp"
 
-#include <unordered_map>
-#include <unordered_set>
-
 namespace tenon {
 
 namespace detail {
@@ -66,7 +63,7 @@ template <class Lazy> Saver Saver::of(Graph graph, std::vector<SavedVariable> va
     return saver;
 }
 template <class Lazy> std::vector<std::string> Saver::not_restored() const {
-    std::unordered_set<const Operation*> known;
+    HashIndex known;
     for (const auto& v : variables()) known.insert(v.variable.operation.get());
     std::vector<std::string> names;
     for (const auto& v : graph().variables()) if (!known.contains(v.operation.get())) names.push_back(v.operation->name);
@@ -79,11 +76,11 @@ template <class Lazy> CheckpointHistory& Saver::history() {
 }
 
 template <class Lazy> void Saver::check() const {
-    std::unordered_map<const Operation*, std::string_view> key_of;
+    HashIndex first;
     for (std::size_t i = 0; i < variables().size(); ++i) {
         const auto& v = variables()[i];
-        const auto [at, fresh] = key_of.emplace(v.variable.operation.get(), v.key);
-        if (!fresh) throw NameError(sentence("[Saver] the variable '", v.variable.operation->name, "' would be saved under two names: '", at->second, "' and '", v.key, "'"));
+        const auto its = static_cast<std::size_t>(first.keep(v.variable.operation.get(), static_cast<int>(i)));
+        if (its != i) throw NameError(sentence("[Saver] the variable '", v.variable.operation->name, "' would be saved under two names: '", variables()[its].key, "' and '", v.key, "'"));
         if (!i || variables()[i - 1].key != v.key) continue;
         const auto& before = variables()[i - 1];
         if (v.slice.empty() || before.slice.empty())
