@@ -1,5 +1,5 @@
 // Save and restore of 1 GiB in tensors of 4 MiB, and of 3,000 tensors of 256 bytes, as programs do it, beside raw loops that write and read the same bytes with
-// their checksums. Of the two that save durably, one gives the promise that tenon gives, the old file whole until the new one is; the other empties its old
+// their checksums, on one thread. Of the two that save durably, one gives the promise that tenon gives, the old file whole until the new one is; the other empties its old
 // file first. A raw loop is listed twice, so that one sees what a ratio is worth.
 // Usage: checkpoint [directory] [MiB]
 #include "harness.hpp"

@@ -231,3 +231,33 @@ TEST_CASE("names of steps and graphs") {
     CHECK(meta_name("a-of-3") == "a-of-3.meta");
     CHECK(meta_name("m", "json") == "m.json");
 }
+
+TEST_CASE("a state file that says so already is left alone, unless it has to be durable") {
+    Scratch dir;
+    const auto file = dir / "checkpoint";
+    const auto update = [&](const char* newest, bool durable) {
+        FileTransaction files(durable);
+        update_checkpoint_state(dir.path(), dir / newest, {}, files);
+        files.commit();
+    };
+    const auto number = [&] {
+        struct stat s {};
+        REQUIRE(::stat(file.c_str(), &s) == 0);
+        return s.st_ino;
+    };
+    update("m-1", false);
+    const File held = File::open(file);  // so that its number is not given to another
+    const auto first = number();
+    const auto text = read_bytes(file);
+    update("m-1", false);
+    CHECK(number() == first);
+    update("m-1", true);
+    CHECK(number() != first);
+    for (const auto* newest : {"m-2", "m-11"}) {
+        update(newest, false);
+        CHECK(latest_checkpoint(dir.path()) == std::nullopt);
+        CHECK(read_bytes(file).find(dir / newest + "\"") != std::string::npos);
+    }
+    update("m-1", false);
+    CHECK(read_bytes(file) == text);
+}

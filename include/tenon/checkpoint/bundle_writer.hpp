@@ -203,7 +203,7 @@ public:
 
     /// Says that a file will have so many bytes more, or a few more than that. From 64 MiB on `finish` writes large tensors, by two threads: what they hold then.
     void reserve(std::uint64_t bytes, std::uint32_t shard = 0) {
-        if (auto& file = file_of(shard); bytes >= large_bytes) file.reserve(bytes);
+        if (auto& file = file_of(shard); bytes >= large_bytes || !options_.durable) file.reserve(bytes);
         waits_ |= bytes >= detail::least_for_two_threads;
     }
     void add(std::string_view name, const Tensor& t, std::uint32_t shard = 0) {

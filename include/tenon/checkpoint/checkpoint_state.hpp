@@ -78,6 +78,14 @@ inline std::string relative_path(const std::string& path, const std::string& dir
     for (auto i = common; i < to.size(); ++i) relative = join_path(relative, to[i]);
     return relative.empty() ? "." : relative;
 }
+inline bool file_holds(const std::string& path, const std::string& bytes) {
+    try {
+        const auto file = File::open(path);
+        std::string found(file.size() == bytes.size() ? bytes.size() : 0, '\0');
+        file.read_at(0, found.data(), found.size());
+        return found == bytes;
+    } catch (const FileError&) { return false; }
+}
 }  // namespace detail
 
 struct StateOptions {
@@ -88,7 +96,8 @@ struct StateOptions {
     bool save_relative_paths = false;  ///< absolute paths too are written relative to the directory
 };
 
-/// Says that `newest` is the newest checkpoint of `directory`. The file is replaced at once, or as a step of `files`.
+/// Says that `newest` is the newest checkpoint of `directory`. The file is replaced at once, or as a step of `files`;
+/// one that says so already stays where nothing need be durable.
 ///
 /// Values    a relative path is relative to the working directory, and is stored relative to `directory`, unless that is absolute
 /// Errors    ValueError if times and paths differ in number, a path is not UTF-8, `latest_filename` has a directory or is the checkpoint itself; FileError
@@ -108,8 +117,10 @@ inline void update_checkpoint_state(const std::string& directory, const std::str
     const auto file = join_path(directory, options.latest_filename);
     if (file == newest || options.latest_filename == state.model_checkpoint_path)
         throw ValueError("Save path '" + newest + "' conflicts with path used for checkpoint state: " + file);
+    const auto text = proto::to_text(state);
+    if (!files.durable() && detail::file_holds(file, text)) return;  // one that is durable is written again: it may not have been before
     Draft draft(file, files.durable());
-    draft.append(proto::to_text(state));
+    draft.append(text);
     files.publish(draft);
     files.settle(directory);
 }

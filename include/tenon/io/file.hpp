@@ -205,7 +205,7 @@ inline std::string temporary_name(const std::string& path) {
 ///     draft.finish();   // the bytes are on the disk
 ///     draft.publish();  // and are "checkpoint" now, instead of what was there
 class Draft {
-    static constexpr std::size_t staged_bytes = 1u << 20;  // one write per tensor of 256 bytes costs 21 times as much
+    static constexpr std::size_t staged_bytes = 256u << 10;  // fits L2, and is written over; one write per tensor of 256 bytes costs 21 times as much
 
     std::string path_;
     File file_;
@@ -216,7 +216,7 @@ class Draft {
     /// What is staged, and then these bytes. Blocks that are there already keep ext4 from writing a file out when it takes the name of another, and who then removes it
     /// from waiting for that: a save of 1 MB over itself took 12 ms, and takes 2. With `sync` to come there is nothing to gain.
     void write(std::string_view direct = {}) {
-        const auto n = staged_.size() + (direct.size() < staged_bytes ? direct.size() : 0), from = size_ - staged_.size();
+        const auto n = staged_.size() + (direct.size() < 4 * staged_bytes ? direct.size() : 0), from = size_ - staged_.size();
         if (!durable_ && n > 0 && from + n > reserved_) file_.reserve(from, n);
         file_.write_at(from, staged_, direct);
         staged_.clear();
@@ -247,7 +247,7 @@ public:
     std::uint64_t size() const { return size_; }
 
     void append(const void* bytes, std::size_t n) {
-        const bool direct = n >= staged_bytes / 4;
+        const bool direct = n >= staged_bytes;
         if (direct) {
             write({static_cast<const char*>(bytes), n});
         } else {
