@@ -54,7 +54,12 @@ template <class T, class R, std::size_t most, bool totals = false> [[gnu::noinli
                 if (!again) copy_less(y + from, buffer[most], left);
             }
         }
-        if constexpr (totals) sum += map(y, n).sum();
+        if constexpr (totals) {  // by lanes, and then what is left: as backward
+            Packet<T> lanes(T(0));
+            for (std::int64_t k = 0; k < n - left; k += packet_width<T>) lanes = lanes + Packet<T>::load(y + k);
+            sum += lanes.sum();
+            for (std::int64_t k = n - left; k < n; ++k) sum += y[k];
+        }
     });
     if constexpr (totals) *out = as<Group>(c.op).mean ? sum / static_cast<T>(layouts.cuts.size()) : sum;
 }

@@ -114,22 +114,26 @@ template <class T, class Pattern> struct Statement {
     static void reduce(const Call& c) { walk<T, T, most, true>(c, &step, packet_width<T>); }
 
     template <bool anew> static void step_back(const BackwardStep<T>& s) {
-        const auto x = s.x;
-        const auto out = s.out;
+        std::array<const T*, leaves + 2> x;
+        std::array<T*, leaves> out;
+        // one by one: pointers written just before are slow to read as vectors
+        for (std::size_t p = 0; p < x.size(); ++p) asm("" : "=r"(x[p]) : "0"(s.x[p]));
+        for (std::size_t p = 0; p < leaves; ++p) asm("" : "=r"(out[p]) : "0"(s.out[p]));
         Sink<T> sink{out.data(), s.wanted, s.first};
-        T* const values = s.values;
+        Packet<T> total(T(0));
         for (std::int64_t n = s.n; sink.k < n; sink.k += packet_width<T>) {
             const auto at = [&](int p) { return Value{Packet<T>::load(x[static_cast<std::size_t>(p)] + sink.k)}; };
             Root<Value> tree;
             tree.load_inputs(at);
             if constexpr (anew) {
                 tree.compute();
-                if (values) tree.value.value.store(values + sink.k);
+                total = total + tree.value.value.rounded();  // as the value alone is summed
                 tree.take(at(leaves), sink);
             } else {
                 tree.back(at(leaves), at(leaves + 1), sink);
             }
         }
+        if (anew && s.total) total.store(s.total);
     }
     template <bool anew> static std::vector<std::uint32_t> reads() {
         struct Collect {

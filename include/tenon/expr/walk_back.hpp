@@ -20,14 +20,23 @@ template <class = void> std::shared_ptr<const void> prepare_reduction(const void
 struct BackwardLayouts {
     Layouts in;
     std::vector<Layout> out;
+    std::uint32_t wanted = 0, first = 0;  ///< positions of leaves whose contributions somebody reads, and those of them that are the first of their output
     int chunks = 1;
     std::vector<std::size_t> at;  ///< by output: where its sums lie in a record
     std::size_t record = 0;       ///< elements
     Buffer sums;
     mutable std::atomic<int> ended{0};  ///< shares of this run
 };
-template <class = void> std::shared_ptr<const void> prepare_backward(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
+template <class = void> std::shared_ptr<const void> prepare_backward(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) {
     const auto p = std::make_shared<BackwardLayouts>();
+    const auto& target = as<Group>(op).target;
+    std::uint32_t seen = 0;
+    for (std::size_t i = 0; i + 2 < in.size(); ++i) {
+        if (target[i] < 0 || !out[static_cast<std::size_t>(target[i])]->data) continue;
+        p->wanted |= 1u << i;
+        if (!(seen >> target[i] & 1)) p->first |= 1u << i;
+        seen |= 1u << target[i];
+    }
     const Dims& y = in.back()->dims;
     p->in = Layouts(in.data(), in.size() - 1, y, block);
     for (const Ref* o : out) {
@@ -41,11 +50,11 @@ template <class = void> std::shared_ptr<const void> prepare_backward(const void*
     return p;
 }
 
-/// Backward through `n` elements, a multiple of the packet's width. x: the leaves, g, y; `values`, if not null, gets the statement's own.
+/// Backward through `n` elements, a multiple of the packet's width. x: the leaves, g, y; `total`, if not null, gets the sum of the statement's own values by lanes.
 template <class T> struct BackwardStep {
     std::array<const T*, 33> x;
     std::array<T*, 31> out;
-    T* values;
+    T* total;
     std::uint32_t wanted, first;
     std::int64_t n;
 };
@@ -62,46 +71,48 @@ template <class T, std::size_t most> [[gnu::noinline]] void walk_chunk(const Cal
     T sum = 0;
     std::array<Reader<T>, most + 1> in;
     std::array<Writer<T>, most> out;
-    alignas(64) T values[block], ends[2 * most + 3][packet_width<T>];
+    constexpr std::int64_t width = packet_width<T>;
+    alignas(64) T lanes[width], ends[2 * most + 2][width];
     for (std::size_t p = 0; p <= leaves; ++p) in[p].open(*c.in[p], layouts.in.each[p], layouts.in.cuts);
     for (std::size_t o = 0; o < c.out.size(); ++o) if (static_cast<int>(o) != group.total) out[o].open(*c.out[o], layouts.out[o]);
     const Ref& y = *c.in[leaves + 1];
     const Layout as_it_is;
     Reader<T> result;
     BackwardStep<T> s;
-    s.wanted = s.first = 0;
-    for (std::size_t p = 0; p < leaves; ++p) {
-        if (group.target[p] < 0 || !out[target(p)]) continue;
-        bool first = true;
-        for (std::size_t q = 0; q < p; ++q) first &= !(s.wanted >> q & 1 && group.target[q] == group.target[p]);
-        s.wanted |= 1u << p;
-        if (first) s.first |= 1u << p;
-    }
-    result.open(anew ? Ref{} : y, as_it_is, layouts.in.cuts);
+    s.wanted = layouts.wanted, s.first = layouts.first;
+    if (!anew) result.open(y, as_it_is, layouts.in.cuts);
     layouts.in.cuts.each(layouts.in.cuts.of(chunk), [&](std::int64_t i, std::int64_t n) {
         for (std::size_t p = 0; p <= leaves; ++p) s.x[p] = in[p].at(i, n);
-        s.x[leaves + 1] = result.at(i, n);
+        if (!anew) s.x[leaves + 1] = result.at(i, n);
         for (std::size_t p = 0; p < leaves; ++p) if (s.wanted >> p & 1) s.out[p] = out[target(p)].at(i);
-        s.values = total ? values : nullptr;
-        const auto left = n % packet_width<T>;
-        s.n = n - left;
+        s.total = total ? lanes : nullptr;
+        const auto left = n % width, from = n - left;
+        s.n = from;
         if (s.n) step(s);
+        if (s.n && total) sum += Packet<T>::load(lanes).sum();
         if (left) {
-            const auto from = s.n;
-            const auto outs = s.out;
-            for (std::size_t p = 0; p < leaves + 2; ++p) {
-                copy_padded(ends[p], s.x[p] + from, left);
-                s.x[p] = ends[p];
+            s.n = width;
+            const bool again = from > 0 && s.first == s.wanted;  // with some before them, which come to the same; not where contributions are added
+            if (again) {
+                for (std::size_t p = 0; p <= leaves + !anew; ++p) s.x[p] += n - width;
+                for (std::size_t p = 0; p < leaves; ++p) if (s.wanted >> p & 1) s.out[p] += n - width;
+                step(s);
+            } else {
+                for (std::size_t p = 0; p <= leaves + !anew; ++p) {
+                    s.x[p] += from;
+                    if (p <= leaves && in[p].is_constant()) continue;
+                    copy_padded(ends[p], s.x[p], left);
+                    s.x[p] = ends[p];
+                }
+                for (std::size_t p = 0; p < leaves; ++p)
+                    if (s.wanted >> p & 1) s.out[p] = out[target(p)].has_room() ? s.out[p] + from : ends[most + 2 + target(p)];
+                step(s);
+                for (std::size_t p = 0; p < leaves; ++p)
+                    if (auto& to = out[target(p)]; s.first >> p & 1 && !to.has_room()) copy_less(to.at(i) + from, s.out[p], left);
             }
-            for (std::size_t p = 0; p < leaves; ++p) if (s.wanted >> p & 1) s.out[p] = ends[most + 2 + target(p)];
-            if (total) s.values = ends[2 * most + 2];
-            s.n = packet_width<T>;
-            step(s);
-            for (std::size_t p = 0; p < leaves; ++p) if (s.first >> p & 1) copy_less(outs[p] + from, s.out[p], left);
-            if (total) copy_less(values + from, s.values, left);
+            if (total) for (std::int64_t k = again ? width - left : 0, last = k + left; k < last; ++k) sum += lanes[k];
         }
         for (std::size_t p = 0; p < leaves; ++p) if (s.first >> p & 1) out[target(p)].written(i, n);
-        if (total) sum += map(values, n).sum();
     });
     if (total) *total = group.mean ? sum / static_cast<T>(layouts.in.cuts.size()) : sum;
 }

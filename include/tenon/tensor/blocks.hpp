@@ -119,12 +119,14 @@ public:
     void open(const Ref& r, const Layout& l, const Cuts& cuts) {
         data_ = static_cast<const T*>(r.data);
         layout_ = &l;
-        if (!data_) { std::fill_n(tile_, std::min(block, cuts.step()), T()); return; }  // an operand whose value nobody uses
+        const auto n = (std::min(block, cuts.step()) + 15) / 16 * 16, p = l.period;  // whole packets, whatever their width
+        if (!data_) { std::fill_n(tile_, n, T()); return; }  // an operand whose value nobody uses
         if (l.kind != Layout::periodic || l.period > block) return;
-        const auto n = std::min(block, cuts.step()), p = l.period;
         if (p == 1) std::fill_n(tile_, n, *data_);
         else for (std::int64_t k = 0; k < n; k += p) std::copy_n(data_, std::min(p, n - k), tile_ + k);
     }
+    /// All elements are one, and a packet's width of it may be read wherever one may.
+    bool is_constant() const { return !data_ || (layout_->kind == Layout::periodic && layout_->period == 1); }
     const T* at(std::int64_t i, std::int64_t n) {
         if (!data_) return tile_;
         if (layout_->kind == Layout::whole) return data_ + i;
@@ -151,6 +153,8 @@ public:
         if (data_ && l.kind != Layout::whole) std::fill_n(data_, r.dims.size(), T(0));
     }
     explicit operator bool() const { return data_ != nullptr; }
+    /// A packet's width may be written wherever an element may.
+    bool has_room() const { return layout_->kind != Layout::whole; }
     /// Where elements [i, i+n) are to be written; `written` then puts them where they belong.
     T* at(std::int64_t i) { return layout_->kind == Layout::whole ? data_ + i : tile_; }
     void written(std::int64_t i, std::int64_t n) {

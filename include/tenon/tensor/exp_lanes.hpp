@@ -1,9 +1,9 @@
 // Exponentials of many elements, in the widest registers of the machine at hand.
 //
-// Eigen's are as wide as the program was compiled for: with plain -O2, 5 times slower on AVX-512 than these. Where they are as wide, they are faster.
+// Eigen's are as wide as the program was compiled for: with plain -O2, 5 times slower on AVX-512 than these. Where they are as wide, they are faster (floats).
 #pragma once
 #include "machine.hpp"
-#include "view.hpp"
+#include "packet.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -14,15 +14,13 @@ namespace tenon::lanes {
 namespace portable {
 /// Eigen's maps take scalars up to the first aligned element, so that their last bits depend on the address; these are vectors throughout.
 template <class T> void exp(const T* x, T* y, std::int64_t n) {
-    using namespace Eigen::internal;
-    using Packet = typename packet_traits<T>::type;
-    constexpr std::int64_t width = packet_traits<T>::size;
+    constexpr std::int64_t width = packet_width<T>;
     std::int64_t i = 0;
-    for (; i + width <= n; i += width) pstoreu(y + i, pexp(ploadu<Packet>(x + i)));
+    for (; i + width <= n; i += width) Packet<T>::load(x + i).exp().store(y + i);
     if (i == n) return;
     T rest[width] = {};
     std::copy_n(x + i, n - i, rest);
-    pstoreu(rest, pexp(ploadu<Packet>(rest)));
+    Packet<T>::load(rest).exp().store(rest);
     std::copy_n(rest, n - i, y + i);
 }
 }  // namespace portable
@@ -45,9 +43,10 @@ inline constexpr int vector_bytes = 64;
 /// y = exp(x); y may be x.
 template <class T> void exp(const T* x, T* y, std::int64_t n, [[maybe_unused]] Machine on = machine()) {
 #if defined(__x86_64__)
-    if constexpr (std::is_same_v<T, float> && Eigen::internal::packet_traits<float>::size < 16) {
+    constexpr auto bytes = Eigen::internal::packet_traits<T>::size * sizeof(T);
+    if constexpr (bytes < 64) {
         if (on == Machine::avx512) return avx512::exp(x, y, n);
-        if constexpr (Eigen::internal::packet_traits<float>::size < 8) if (on == Machine::avx2) return avx2::exp(x, y, n);
+        if constexpr (bytes < 32) if (on == Machine::avx2) return avx2::exp(x, y, n);
     }
 #endif
     portable::exp(x, y, n);

@@ -12,6 +12,10 @@
 
 namespace tenon {
 
+namespace lanes::native {
+#include "doubles.inc"
+}
+
 /// Elements of T in a register; what counts are multiples of wherever packets are walked over.
 template <class T> inline constexpr int packet_width = Eigen::internal::packet_traits<T>::size;
 
@@ -31,6 +35,17 @@ template <class T, int n = packet_width<T>> struct Packet {
     explicit Packet(T everywhere) : bits(Eigen::internal::pset1<P>(everywhere)) {}
     static Packet load(const T* x) { return of(Eigen::internal::ploadu<P>(x)); }
     void store(T* y) const { Eigen::internal::pstoreu(y, bits); }
+    T sum() const { return Eigen::internal::predux(bits); }
+    /// Rounded as if it had been stored: a product that is added to something is not made one operation with it.
+    Packet rounded() const {
+        Packet x = *this;
+#if defined(__x86_64__)
+        asm("" : "+v"(x.bits));
+#elif defined(__aarch64__)
+        asm("" : "+w"(x.bits));
+#endif
+        return x;
+    }
 
     friend Packet operator+(const Packet& a, const Packet& b) { return of(Eigen::internal::padd(a.bits, b.bits)); }
     friend Packet operator-(const Packet& a, const Packet& b) { return of(Eigen::internal::psub(a.bits, b.bits)); }
@@ -55,9 +70,16 @@ template <class T, int n = packet_width<T>> struct Packet {
     Packet square() const { return *this * *this; }
     Packet inverse() const { return T(1) / *this; }
     Packet sqrt() const { return unaryExpr(Eigen::internal::scalar_sqrt_op<T>()); }
-    Packet exp() const { return unaryExpr(Eigen::internal::scalar_exp_op<T>()); }
+    /// Of doubles by functions of their own: Eigen's exp divides, and its log, which is no inline function, takes denormals for the least normal number.
+    Packet exp() const {
+        if constexpr (of_doubles) return computed([](auto& v) __attribute__((always_inline)) { lanes::native::exp_double<width * 8>(v); });
+        else return unaryExpr(Eigen::internal::scalar_exp_op<T>());
+    }
+    Packet log() const {
+        if constexpr (of_doubles) return computed([](auto& v) __attribute__((always_inline)) { lanes::native::log_double<width * 8>(v); });
+        else return unaryExpr(Eigen::internal::scalar_log_op<T>());
+    }
     Packet expm1() const { return unaryExpr(Eigen::internal::scalar_expm1_op<T>()); }
-    Packet log() const { return unaryExpr(Eigen::internal::scalar_log_op<T>()); }
     Packet log1p() const { return unaryExpr(Eigen::internal::scalar_log1p_op<T>()); }
     Packet tanh() const { return unaryExpr(Eigen::internal::scalar_tanh_op<T>()); }
     Packet logistic() const { return unaryExpr(Eigen::internal::scalar_logistic_op<T>()); }
@@ -72,6 +94,15 @@ template <class T, int n = packet_width<T>> struct Packet {
     Packet min(const Packet& b) const { return binaryExpr(b, Eigen::internal::scalar_min_op<T, T, Eigen::PropagateNaN>()); }
 
 private:
+    static constexpr bool of_doubles = std::is_same_v<T, double> && n > 1;
+    template <class F> [[gnu::always_inline]] Packet computed(const F& f) const {
+        typename lanes::native::Doubles<n * sizeof(T)>::type v;
+        std::memcpy(&v, &bits, sizeof v);
+        f(v);
+        Packet y;
+        std::memcpy(&y.bits, &v, sizeof v);
+        return y;
+    }
     template <class F, class... X> static Packet apply(const F& f, const X&... x) {
         if constexpr (width == 1) {
             return of(f(x...));
