@@ -24,7 +24,7 @@ void initialize(Session& session, const Graph& graph, const std::vector<std::str
 void assign(const Graph& graph, const std::string& variable, const Tensor& value) { detail::assign(graph, variable, value); }
 
 template std::vector<Result> infer_results<void>(const OpTable&, const std::shared_ptr<const void>&, std::span<const Ref>, const std::string&, bool);
-template Output make_operation<void>(const OpTable&, std::shared_ptr<const void>, std::vector<Output>, std::string);
+template Output make_operation<void>(const OpTable&, std::shared_ptr<const void>, std::vector<Output>, std::string_view);
 template std::vector<std::shared_ptr<Operation>> topological<void>(std::span<const Output>);
 template void Graph::add<void>(std::vector<Output>);
 template std::shared_ptr<Operation> Graph::get_operation_by_name<void>(std::string_view) const;

@@ -54,16 +54,17 @@ template <class O, class T> const OpTable& table_of() {
 }
 
 /// A constant as an operation.
-template <class T> Output make_const(Tensor value, std::string name = {}) {
-    return make_operation(table_of<Const, T>(), std::make_shared<Const>(Const{std::move(value)}), {}, std::move(name));
+template <class = void> [[gnu::noinline]] Output make_const(const OpTable& table, Tensor value, std::string_view name) {
+    return make_operation(table, std::make_shared<Const>(Const{std::move(value)}), {}, name);
 }
+template <class T> Output make_const(Tensor value, std::string_view name = {}) { return make_const(table_of<Const, T>(), std::move(value), name); }
 
 /// `value` as a constant of the element type of `like`, which is a T.
 template <class T> Output scalar_like(const Output& like, double value) {
     if constexpr (!std::is_same_v<T, any_float>) {
         return make_const<T>(Tensor::scalar(static_cast<T>(value)));
     } else {
-        const auto as = [&]<class F>(std::type_identity<F>) { return make_operation(listed_table<Const, F>, std::make_shared<Const>(Const{Tensor::scalar(static_cast<F>(value))}), {}); };
+        const auto as = [&]<class F>(std::type_identity<F>) { return make_const(listed_table<Const, F>, Tensor::scalar(static_cast<F>(value)), {}); };
         switch (like.dtype()) {
             case DType::float64: return as(std::type_identity<double>{});
             case DType::half: return as(std::type_identity<half>{});

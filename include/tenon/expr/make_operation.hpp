@@ -107,10 +107,10 @@ template <class = void> [[gnu::noinline]] std::vector<Result> infer_results(cons
 }
 
 /// The only maker of operations. Never inlined: this is what every typed call comes down to, and it is paid per call site.
-template <class = void> [[gnu::noinline]] Output make_operation(const OpTable& told, std::shared_ptr<const void> op, std::vector<Output> inputs, std::string name = {}) {
+template <class = void> [[gnu::noinline]] Output make_operation(const OpTable& told, std::shared_ptr<const void> op, std::vector<Output> inputs, std::string_view name = {}) {
     const OpTable& table = told.of_type ? of_inputs(told, inputs) : told;
     auto o = std::make_shared<Operation>(&table, std::move(op), std::move(inputs));
-    o->name = std::move(name);
+    o->name = name;
     std::vector<Ref> in;
     in.reserve(o->inputs.size());
     for (const Output& i : o->inputs) {
@@ -124,7 +124,7 @@ template <class = void> [[gnu::noinline]] Output make_operation(const OpTable& t
 
 #ifdef TENON_PREBUILT
 extern template std::vector<Result> infer_results<void>(const OpTable&, const std::shared_ptr<const void>&, std::span<const Ref>, const std::string&, bool);
-extern template Output make_operation<void>(const OpTable&, std::shared_ptr<const void>, std::vector<Output>, std::string);
+extern template Output make_operation<void>(const OpTable&, std::shared_ptr<const void>, std::vector<Output>, std::string_view);
 #endif
 
 }  // namespace tenon

@@ -117,8 +117,8 @@ struct graph_domain {
 };
 
 /// An op applied at run time to all inputs of its NodeDef, those that are members of the op included.
-template <class T, class O> Node<result_t<O, T>> make(O op, std::vector<Output> inputs, std::string name = {}) {
-    return Node<result_t<O, T>>(make_operation(table_of<O, T>(), detail::shared_op(std::move(op)), std::move(inputs), std::move(name)));
+template <class T, class O> Node<result_t<O, T>> make(O op, std::vector<Output> inputs, std::string_view name = {}) {
+    return Node<result_t<O, T>>(make_operation(table_of<O, T>(), detail::shared_op(std::move(op)), std::move(inputs), name));
 }
 
 /// Gives an operation its name, under which it is exported and found. A statement is materialised.

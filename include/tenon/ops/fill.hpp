@@ -123,8 +123,8 @@ template <std::int64_t... N, GraphOperand X> auto fill(const X& value) { return 
 /// The numbers from start up to limit, limit excluded; scalars of the graph.
 template <class T, class S, class U, class V> Node<T> range(const Node<T, S>& start, const Node<T, U>& limit, const Node<T, V>& delta) { return make<T>(Range{}, {start, limit, delta}); }
 /// Zeros of x's shape, which is all of x that they depend on.
-template <class T> Node<T> zeros_of_shape(const Node<T>& x, std::string name = {}) {
-    return with_extents(make<T>(Fill{}, {shape_tensor(x), scalar_like<T>(x, 0)}, std::move(name)), x.dims());
+template <class T> Node<T> zeros_of_shape(const Node<T>& x, std::string_view name = {}) {
+    return with_extents(make<T>(Fill{}, {shape_tensor(x), scalar_like<T>(x, 0)}, name), x.dims());
 }
 
 }  // namespace tenon

@@ -22,6 +22,23 @@ constexpr Dims all_axes(int rank) {
     return d;
 }
 
+namespace detail {
+[[gnu::noinline]] constexpr Inferred reduced(std::string_view op, const Dims& x, const Dims& axes, bool keep_dims) {
+    std::array<bool, max_rank> gone{};
+    for (const auto a : axes) {
+        if (a >= x.rank || a < -x.rank) return reject("[", op, "] axis ", a, " is outside ", x);
+        auto& g = gone[static_cast<std::size_t>(a < 0 ? a + x.rank : a)];
+        if (g) return reject("[", op, "] axis ", a, " is listed twice");
+        g = true;
+    }
+    Dims y;
+    for (int i = 0; i < x.rank; ++i)
+        if (!gone[static_cast<std::size_t>(i)]) y.push(x[i]);
+        else if (keep_dims) y.push(1);
+    return y;
+}
+}  // namespace detail
+
 /// What all reductions share. `O::Fold` combines two elements; see tensor/reduce.hpp.
 template <class O> struct Reduction {
     Dims axes;
@@ -34,20 +51,7 @@ template <class O> struct Reduction {
         for (const auto a : axes) x[static_cast<int>(a)] = 1;
         return x;
     }
-    constexpr Inferred infer(const Dims& x) const {
-        std::array<bool, max_rank> gone{};
-        for (const auto a : axes) {
-            if (a >= x.rank || a < -x.rank) return reject("[", O::name, "] axis ", a, " is outside ", x);
-            auto& g = gone[static_cast<std::size_t>(a < 0 ? a + x.rank : a)];
-            if (g) return reject("[", O::name, "] axis ", a, " is listed twice");
-            g = true;
-        }
-        Dims y;
-        for (int i = 0; i < x.rank; ++i)
-            if (!gone[static_cast<std::size_t>(i)]) y.push(x[i]);
-            else if (keep_dims) y.push(1);
-        return y;
-    }
+    constexpr Inferred infer(const Dims& x) const { return detail::reduced(O::name, x, axes, keep_dims); }
     /// With axes that are not known yet, only a result of as many axes is.
     Inferred infer_open(std::span<const Dims> x) const { return keep_dims ? Dims::filled(x[0].rank, dyn) : Dims::unranked(); }
 
@@ -63,18 +67,18 @@ template <class O> struct Reduction {
 };
 
 namespace detail {
-/// Something of the reduction's shape with the reduced axes back as ones.
+/// Something of the reduction's shape with the reduced axes, `axes` if they are known, back as ones.
+template <class T> [[gnu::noinline]] Node<T> with_axes(const Dims* axes, const Output& list, const Node<T>& g, const Node<T>& x) {
+    if (!axes) return reshape_to_kept(g, x, list);
+    const int rank = x.dims().rank;
+    std::uint32_t reduced = 0;
+    for (const auto a : *axes) reduced |= 1u << (a < 0 ? a + rank : a);
+    Node<T> y = g;
+    for (int axis = 0; axis < rank; ++axis) if (reduced >> axis & 1) y = call(RunTime<ExpandDims>{ExpandDims{axis}}, y);
+    return y;
+}
 template <class O, class T> Node<T> with_kept_axes(const RunTime<O>& self, const Node<T>& g, const Node<T>& x) {
-    if (self.op.keep_dims) return g;
-    if (self.complete && x.dims().ranked()) {
-        const int rank = x.dims().rank;
-        std::uint32_t reduced = 0;
-        for (const auto a : self.op.axes) reduced |= 1u << (a < 0 ? a + rank : a);
-        Node<T> y = g;
-        for (int axis = 0; axis < rank; ++axis) if (reduced >> axis & 1) y = call(RunTime<ExpandDims>{ExpandDims{axis}}, y);
-        return y;
-    }
-    return reshape_to_kept(g, x, self.at->inputs[1]);
+    return self.op.keep_dims ? g : with_axes(self.complete && x.dims().ranked() ? &self.op.axes : nullptr, self.at->inputs[1], g, x);
 }
 }  // namespace detail
 

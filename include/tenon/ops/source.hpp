@@ -43,21 +43,25 @@ struct NoOp {
     static constexpr Inferred infer() { return Dims{}; }
 };
 
+namespace detail {
+template <class = void> [[gnu::noinline]] Output make_placeholder(const OpTable& table, const Dims& dims, std::string_view name) { return make_operation(table, std::make_shared<PlaceholderOp>(PlaceholderOp{dims}), {}, name); }
+}  // namespace detail
+
 /// A tensor that every run is fed, of a type and shape that the compiler knows.
 ///
 ///     Placeholder<float, Shape<dyn, 64>> images{"images"};
 template <class T, class S = Shape<>> struct Placeholder : Node<T, S> {
-    explicit Placeholder(std::string name = {}) : Node<T, S>(make_operation(table_of<PlaceholderOp, T>(), std::make_shared<PlaceholderOp>(PlaceholderOp{S::dims}), {}, std::move(name))) {}
+    explicit Placeholder(std::string_view name = {}) : Node<T, S>(detail::make_placeholder(table_of<PlaceholderOp, T>(), S::dims, name)) {}
 };
 
 /// A scalar that is part of the graph.
 template <class T> Node<T, Shape<>> constant_scalar(T value) { return Node<T, Shape<>>(make_const<T>(Tensor::scalar(value))); }
 /// A tensor that is part of the graph.
-template <class T, class S = Unranked> Node<T, S> constant_tensor(Tensor value, std::string name = {}) { return Node<T, S>(make_const<T>(std::move(value), std::move(name))); }
+template <class T, class S = Unranked> Node<T, S> constant_tensor(Tensor value, std::string_view name = {}) { return Node<T, S>(make_const<T>(std::move(value), name)); }
 
 /// One operation to run instead of many.
-template <class = void> Output group(const std::vector<Output>& run, std::string name = {}) {
-    Output o = make_operation(table_of<NoOp, float>(), std::make_shared<NoOp>(), {}, std::move(name));
+template <class = void> Output group(const std::vector<Output>& run, std::string_view name = {}) {
+    Output o = make_operation(table_of<NoOp, float>(), std::make_shared<NoOp>(), {}, name);
     for (const Output& r : run) if (r) o.operation->controls.push_back(r.operation);
     return o;
 }

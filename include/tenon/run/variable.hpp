@@ -25,11 +25,13 @@ template <class = void> [[gnu::noinline]] Output make_variable(const OpTable& so
     variable.operation->state = std::move(state);
     return make_operation(read, read.clone(nullptr), {variable}, name.empty() ? "" : name + "/read");
 }
-template <class T, class I> Output make_variable(const std::string& name, const Dims& dims, const I& initializer, bool trainable, bool resource = false) {
-    const Output initial = initializer.template build<T>(dims, (name.empty() ? "Variable" : name) + "/Initializer/");
+template <class T> [[gnu::noinline]] Output make_variable(const std::string& name, const Dims& dims, const Output& initial, bool trainable, bool resource) {
     if (initial.dims() != dims) throw ShapeError("[Variable] '" + name + "' is " + to_string(dims) + ", its initial value " + to_string(initial.dims()));
     if (resource) return make_variable(table_of<VarHandleOp, T>(), table_of<ReadVariableOp, T>(), table_of<AssignVariableOp, T>(), table_of<NoOp, float>(), name, dims, initial, trainable);
     return make_variable(table_of<VariableV2, T>(), table_of<Identity, T>(), table_of<Assign, T>(), table_of<NoOp, float>(), name, dims, initial, trainable);
+}
+template <class T, Initializer I> Output make_variable(const std::string& name, const Dims& dims, const I& initializer, bool trainable, bool resource = false) {
+    return make_variable<T>(name, dims, initializer.template build<T>(dims, (name.empty() ? "Variable" : name) + "/Initializer/"), trainable, resource);
 }
 }  // namespace detail
 

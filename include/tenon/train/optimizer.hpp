@@ -65,15 +65,17 @@ template <class T> struct StepBuilder {
     Output scalar_variable(const std::string& its_name, const Rate& start) const { return variable_of(make_variable<T>(its_name, Dims{}, tenon::constant(start.value), false, resource)); }
     template <class Reference, class Handle, class Configure> void apply(const Output& variable, std::vector<Output> inputs, Configure configure) {
         std::string of = variable.operation->name.empty() ? "Variable" : variable.operation->name;
+        const std::string scope = name + "/update_" + of + "/";
         const auto made = [&]<class O>(O op) {
             configure(op);
-            return Output(make<T>(std::move(op), std::move(inputs), name + "/update_" + of + "/" + O::name));
+            return Output(make<T>(std::move(op), std::move(inputs), scope + O::name));
         };
         updates.push_back(is_resource(variable) ? made(Handle{}) : made(Reference{}));
     }
     /// variable = value, after all updates.
     void assign_after_updates(const Output& variable, const Output& value, const char* what) {
-        const Output o = is_resource(variable) ? Output(make<T>(AssignVariableOp{}, {variable, value}, name + "/" + what)) : Output(make<T>(Assign{}, {variable, value}, name + "/" + what));
+        const std::string its_name = name + "/" + what;
+        const Output o = is_resource(variable) ? Output(make<T>(AssignVariableOp{}, {variable, value}, its_name)) : Output(make<T>(Assign{}, {variable, value}, its_name));
         for (const Output& u : updates) o.operation->controls.push_back(u.operation), value.operation->controls.push_back(u.operation);
         after_.push_back(o);
     }
