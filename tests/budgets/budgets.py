@@ -10,7 +10,7 @@ BUDGETS = {
     "pattern": (0.35, "s", "a further pattern of statement, with its gradients", 0.4),
     "pattern text": (10_000, "bytes", "machine code of a further pattern of statement, with its gradients", 20_000),
     "text growth": (1.15, "times", "machine code of the second dozen of patterns against the first", 1.15),
-    "20 layers": (17.0, "s", "a network of 20 layers of 20 shapes with its training step", 10.0),
+    "20 layers": (15.0, "s", "a network of 20 layers of 20 shapes with its training step", 10.0),
     "20 layers memory": (800, "MB", "the compiler's peak", 1000),
     "import": (80.0, "s", "a program that imports a graph and compiles all kernels", 60.0),
     "import memory": (2000, "MB", "the compiler's peak", 2000),
