@@ -1,14 +1,16 @@
 // How elementwise work walks over memory: in blocks that stay in L1, whatever is broadcast.
 //
-//   operand      extents against the result's     read as                      written (summed) as
-//   whole        equal                            data + i                     assign or add
-//   periodic     a suffix, 1 for a scalar         a tile that repeats it       sum over the repeats
-//   column       trailing ones                    runs of one element          sum of each run
-//   general      anything else that broadcasts    gathered, run by run         scattered
+//   operand      extents against the result's                      read as                      written (summed) as
+//   whole        equal                                             data + i                     assign or add
+//   periodic     a suffix, or [a.., 1.., b..] in [a.., m.., b..]   a tile that repeats b        sum over the repeats
+//   column       the same of m and b that fit a block              run by run                   sum of each run
+//   general      anything else that broadcasts                     gathered, run by run         scattered
 //
 // With whole operands only, a forward statement is one block: one flat loop. Layouts are found when a plan
 // is made (`Layouts`) and only read when it runs.
 #pragma once
+#include "fold.hpp"
+#include "packet.hpp"
 #include "share.hpp"
 #include "view.hpp"
 
@@ -22,30 +24,30 @@ inline constexpr std::int64_t block = 512;
 
 struct Layout {
     enum Kind : std::uint8_t { whole, periodic, column, general } kind = whole;
-    std::int64_t period = 1;
+    std::int64_t period = 1, repeat = 1;  ///< b, and m b; of a general layout the last extent
     Dims own, result;
 
     Layout() = default;
     template <class = void> Layout(const Dims& o, const Dims& r) {
         if (o == r || (o.size() == r.size())) return;
-        if (o.size() == 1) { kind = periodic; return; }
-        own = o, result = r;
-        int first = 0;  // leading ones repeat like missing axes
-        while (first < o.rank && o[first] == 1) ++first;
         kind = periodic;
-        for (int i = 1; i <= o.rank - first; ++i) if (o[-i] != r[-i]) kind = general;
-        period = o.size();
-        if (kind == general) {
-            int last = o.rank;
-            while (o.rank == r.rank && last > 0 && o[last - 1] == 1) --last;
-            kind = last < o.rank ? column : general;
-            for (int i = 0; i < last; ++i) if (o[i] != r[i]) kind = general;
-            period = kind == column ? r.size() / o.size() : r[-1];
-        }
+        repeat = r.size();
+        if (o.size() == 1 || r.size() == 0) return;
+        int axis = 1;
+        const auto own_extent = [&] { return axis <= o.rank ? o[-axis] : 1; };  // missing axes repeat like leading ones
+        for (; own_extent() == r[-axis]; ++axis) period *= r[-axis];
+        std::int64_t repeated = period;
+        for (; axis <= r.rank && own_extent() == 1; ++axis) repeated *= r[-axis];
+        if (axis > r.rank) return;
+        repeat = repeated;
+        if (repeat <= block) kind = column;
+        for (; axis <= r.rank; ++axis)
+            if (own_extent() != r[-axis]) kind = general, own = o, result = r, period = r[-1];
     }
     /// Which element of the operand element `i` of the result reads.
     template <class = void> std::int64_t index(std::int64_t i) const {
-        if (kind == column) return i / period;
+        if (kind == whole) return i;
+        if (kind != general) return i / repeat * period + i % period;
         std::int64_t at = 0, stride = 1;
         for (int axis = 1; axis <= own.rank; ++axis) {
             const auto e = result[-axis], c = i % e;
@@ -55,17 +57,23 @@ struct Layout {
         }
         return at;
     }
-    /// `f(offset in the block, first element of the operand, run length, step)` for each run of elements [i, i+n).
+    /// `f(offset in the block, first element of the operand, run length, step)` for each run of elements [i, i+n) of a column or a general layout.
     template <class F> void each_run(std::int64_t i, std::int64_t n, F&& f) const {
-        const std::int64_t step = kind == general && own[-1] != 1 ? 1 : 0;
+        if (kind == column) {  // no block begins or ends between two repeats
+            const std::int64_t step = period != 1, run = step ? period : repeat;
+            for (std::int64_t k = 0, from = i / repeat * period; k < n; from += period)
+                for (const auto end = k + repeat; k < end; k += run) f(k, from, run, step);
+            return;
+        }
         for (std::int64_t k = 0, length; k < n; k += length) {
             length = std::min(n - k, period - (i + k) % period);
-            f(k, index(i + k), length, step);
+            f(k, index(i + k), length, own[-1] != 1);
         }
     }
 };
 
-/// Cuts [0, size) so that no block crosses a period longer than a block, and short periods fit a whole number of times.
+/// Cuts [0, size) so that no block crosses a period longer than a block, or from one long repeat to the next, and what is shorter fits a whole number of times.
+/// Periods and repeats are products of the last extents of the result, so that each divides the longer ones.
 class Cuts {
     std::int64_t size_ = 0, step_ = 0, fence_ = 0;
 
@@ -74,11 +82,12 @@ public:
     template <class = void> Cuts(std::int64_t size, std::int64_t step) : size_(size), step_(step), fence_(size) {}
     template <class = void> void respect(const Layout& l) {
         if (l.kind == Layout::whole) return;
-        if (l.kind >= Layout::column) { step_ = std::min(step_, block); return; }
-        if (l.period > block) fence_ = std::min(fence_, l.period), step_ = std::min(step_, block);
-        else if (step_ % l.period || step_ > block) {
-            const auto packets = l.period * 16 / std::min<std::int64_t>(l.period & -l.period, 16);  // so that only the last block has elements that fill no packet
-            const auto whole = packets <= block ? packets : l.period;
+        const auto unit = l.kind == Layout::column ? l.repeat : l.period;
+        if (l.kind == Layout::periodic) fence_ = std::min(fence_, unit > block ? unit : l.repeat);
+        if (l.kind == Layout::general || unit > block) step_ = std::min(step_, block);
+        else if (step_ % unit || step_ > block) {
+            const auto packets = unit * 16 / std::min<std::int64_t>(unit & -unit, 16);  // so that only the last block has elements that fill no packet
+            const auto whole = packets <= block ? packets : unit;
             step_ = block / whole * whole;
         }
     }
@@ -110,32 +119,47 @@ struct Layouts {
 
 /// Nothing of it is set before `open`: kernels have more of them than they need.
 template <class T> class Reader {
+    static constexpr std::int64_t room = std::is_floating_point_v<T> ? packet_width<T> : 0;  // packets may end behind the last run
     const T* data_;
     const Layout* layout_;
-    alignas(64) T tile_[block];
+    std::int64_t length_, held_;  ///< of the tile; the period that is in it
+    alignas(64) T tile_[block + room];
 
 public:
     Reader() {}
     void open(const Ref& r, const Layout& l, const Cuts& cuts) {
         data_ = static_cast<const T*>(r.data);
         layout_ = &l;
-        const auto n = (std::min(block, cuts.step()) + 15) / 16 * 16, p = l.period;  // whole packets, whatever their width
-        if (!data_) { std::fill_n(tile_, n, T()); return; }  // an operand whose value nobody uses
-        if (l.kind != Layout::periodic || l.period > block) return;
-        if (p == 1) std::fill_n(tile_, n, *data_);
-        else for (std::int64_t k = 0; k < n; k += p) std::copy_n(data_, std::min(p, n - k), tile_ + k);
+        length_ = (std::min(block, cuts.step()) + 15) / 16 * 16;  // whole packets, whatever their width
+        held_ = -1;
+        if (!data_) std::fill_n(tile_, length_, T());  // an operand whose value nobody uses
     }
     /// All elements are one, and a packet's width of it may be read wherever one may.
     bool is_constant() const { return !data_ || (layout_->kind == Layout::periodic && layout_->period == 1); }
     const T* at(std::int64_t i, std::int64_t n) {
         if (!data_) return tile_;
+        const auto p = layout_->period;
         if (layout_->kind == Layout::whole) return data_ + i;
-        if (layout_->kind == Layout::periodic) return layout_->period > block ? data_ + i % layout_->period : tile_;
+        if (layout_->kind == Layout::periodic) {
+            if (p > block) return data_ + layout_->index(i);
+            if (const auto which = i / layout_->repeat; which != held_) hold(which);
+            return tile_;
+        }
         layout_->each_run(i, n, [&](std::int64_t k, std::int64_t from, std::int64_t length, std::int64_t step) {
             if (step) std::copy_n(data_ + from, length, tile_ + k);
+            else if constexpr (room) for (std::int64_t j = 0; j < length; j += packet_width<T>) Packet<T>(data_[from]).store(tile_ + k + j);
             else std::fill_n(tile_ + k, length, data_[from]);
         });
         return tile_;
+    }
+
+private:
+    void hold(std::int64_t which) {
+        held_ = which;
+        const auto p = layout_->period;
+        if (p == 1) return void(std::fill_n(tile_, length_, data_[which]));
+        std::copy_n(data_ + which * p, std::min(p, length_), tile_);
+        for (auto k = p; k < length_; k *= 2) std::copy_n(tile_, std::min(k, length_ - k), tile_ + k);
     }
 };
 
@@ -158,11 +182,10 @@ public:
     /// Where elements [i, i+n) are to be written; `written` then puts them where they belong.
     T* at(std::int64_t i) { return layout_->kind == Layout::whole ? data_ + i : tile_; }
     void written(std::int64_t i, std::int64_t n) {
-        const auto p = layout_->period;
         if (layout_->kind == Layout::whole) return;
-        if (layout_->kind == Layout::periodic && p == 1) data_[0] += map(tile_, n).sum();
-        else if (layout_->kind == Layout::periodic && p > block) map(data_ + i % p, n) += map(tile_, n);
-        else if (layout_->kind == Layout::periodic) for (std::int64_t k = 0; k < n; k += p) map(data_, p) += map(tile_ + k, p);
+        if (layout_->kind == Layout::periodic && layout_->period <= block) detail::fold_columns<Plus<T>>(data_ + i / layout_->repeat * layout_->period, tile_, n, layout_->period);
+        else if (layout_->kind == Layout::periodic) map(data_ + layout_->index(i), n) += map(tile_, n);
+        else if (layout_->kind == Layout::column && layout_->period == 1) detail::fold_rows<Plus<T>>(data_ + i / layout_->repeat, tile_, n, layout_->repeat);
         else
             layout_->each_run(i, n, [&](std::int64_t k, std::int64_t to, std::int64_t length, std::int64_t step) {
                 if (step) map(data_ + to, length) += map(tile_ + k, length);
