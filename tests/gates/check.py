@@ -87,13 +87,12 @@ def measured(build, folder):
     valgrind("none", "--trace-syscalls=yes", f"--log-file={log}", program, "files", files)
     save, restore, steps = system_calls(log.read_text())
     return {"made with": made_with, "instructions": instructions, "text": {"all nets": int(said("size", object_file).splitlines()[1].split()[0])},
-            "kernels": {key[:-len(".kernels")]: n for key, n in told.items() if key.endswith(".kernels")},
-            "arena": {key[:-len(".arena")]: n for key, n in told.items() if key.endswith(".arena")}, "save": save, "restore": restore}, {
+            **{kind: {key[:-len(kind) - 1]: n for key, n in told.items() if key.endswith("." + kind)} for kind in ("kernels", "touched", "arena")}, "save": save, "restore": restore}, {
             "needed": {net: sum(told[f"{net}.{part}"] for part in ("arena", "variables", "feeds")) / 2**20 for net in BY_HAND},
             "held": {net: int(said(program, "memory", net).split()[0]) / 2**10 for net in BY_HAND}, "calls of steps": steps}
 
 
-WHAT = {"instructions": "instructions of a training step, or of an import of 1,000 nodes", "text": "bytes of code", "kernels": "kernels of a plan", "arena": "bytes of a plan's arena", "save": "system calls of a save",
+WHAT = {"instructions": "instructions of a training step, or of an import of 1,000 nodes", "text": "bytes of code", "kernels": "kernels of a plan", "touched": "bytes that the kernels of a step read and write", "arena": "bytes of a plan's arena", "save": "system calls of a save",
         "restore": "system calls of a restore"}
 
 

@@ -1,6 +1,6 @@
 // What programs of tenon cost, as numbers that do not depend on the clock. check.py runs this under valgrind, and says what each number is held to.
 //
-//     figures plans          MACHINE, COMPILER, EIGEN, LIBRARY; then per net its kernels, and the bytes of its arena, variables and feeds
+//     figures plans          MACHINE, COMPILER, EIGEN, LIBRARY; then per net its kernels, the bytes that they read and write, and those of its arena, variables and feeds
 //     figures step NET N     N steps inside measured(); of the net `import`: N times the import of a graph of 1,000 nodes
 //     figures files FOLDER   a save, a restore, and further steps, with a call of getppid() before, between and behind
 //     figures memory NET     the memory in KiB that the process holds when five steps have run: nothing is given back in a run that is repeated
@@ -55,10 +55,12 @@ void plans() {
     for (const auto& [name, make] : nets) {
         const Net net = make();
         const bench::Model model(net);
-        std::size_t variables = 0, feeds = 0;
+        std::size_t variables = 0, feeds = 0, touched = 0;
+        const auto touch = [&](const auto& refs) { for (const auto* r : refs) touched += static_cast<std::size_t>(r->dims.size()) * tenon::bytes_of(r->dtype); };
+        model.plan().run_each(net.feeds, [&](const tenon::Operation&, tenon::Kernel, const tenon::Call& call) { touch(call.in), touch(call.out); });  // nothing is run
         for (const auto& v : tenon::Graph(net.fetches()).variables()) variables += v.operation->state->value.bytes();
         for (const auto& f : net.feeds) feeds += f.value.bytes();
-        std::printf("%s.kernels %zu\n%s.arena %zu\n%s.variables %zu\n%s.feeds %zu\n", name, model.plan().kernels(), name, model.plan().arena_bytes(), name, variables, name, feeds);
+        std::printf("%s.kernels %zu\n%s.touched %zu\n%s.arena %zu\n%s.variables %zu\n%s.feeds %zu\n", name, model.plan().kernels(), name, touched, name, model.plan().arena_bytes(), name, variables, name, feeds);
     }
 }
 
