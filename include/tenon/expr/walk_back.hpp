@@ -83,8 +83,8 @@ template <class T, std::size_t most> [[gnu::noinline]] void walk_chunk(const Cal
     if (!anew) result.open(y, as_it_is, layouts.in.cuts);
     layouts.in.cuts.each(layouts.in.cuts.of(chunk), [&](std::int64_t i, std::int64_t n) {
         for (std::size_t p = 0; p <= leaves; ++p) s.x[p] = in[p].at(i, n);
-        if (!anew) s.x[leaves + 1] = result.at(i, n);
-        for (std::size_t p = 0; p < leaves; ++p) if (s.wanted >> p & 1) s.out[p] = out[target(p)].at(i);
+        s.x[leaves + 1] = anew ? nullptr : result.at(i, n);
+        for (std::size_t p = 0; p < leaves; ++p) s.out[p] = s.wanted >> p & 1 ? out[target(p)].at(i) : nullptr;
         s.total = total ? lanes : nullptr;
         const auto left = n % width, from = n - left;
         s.n = from;
@@ -107,8 +107,10 @@ template <class T, std::size_t most> [[gnu::noinline]] void walk_chunk(const Cal
                 for (std::size_t p = 0; p < leaves; ++p)
                     if (s.wanted >> p & 1) s.out[p] = out[target(p)].has_room() ? s.out[p] + from : ends[most + 2 + target(p)];
                 step(s);
-                for (std::size_t p = 0; p < leaves; ++p)
-                    if (auto& to = out[target(p)]; s.first >> p & 1 && !to.has_room()) copy_less(to.at(i) + from, s.out[p], left);
+                for (std::size_t p = 0; p < leaves; ++p) {
+                    if (!(s.first >> p & 1)) continue;
+                    if (auto& to = out[target(p)]; !to.has_room()) copy_less(to.at(i) + from, s.out[p], left);
+                }
             }
             if (total) for (std::int64_t k = again ? width - left : 0, last = k + left; k < last; ++k) sum += lanes[k];
         }
