@@ -6,6 +6,8 @@
 #include "nets/lstm.hpp"
 #include "nets/mlp.hpp"
 
+#include <map>
+
 using namespace tenon;
 
 namespace {

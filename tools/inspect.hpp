@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include <iostream>
+#include <map>
+#include <unordered_set>
 
 namespace tenon::tool {
 

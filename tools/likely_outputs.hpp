@@ -6,6 +6,8 @@
 #pragma once
 #include <tenon/expr/graph.hpp>
 
+#include <unordered_map>
+
 namespace tenon::tool {
 
 inline bool is_placeholder(const Operation& o) { return o.table->name == "Placeholder" || o.table->name == "PlaceholderV2" || o.table->name == "PlaceholderWithDefault"; }

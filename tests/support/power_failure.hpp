@@ -4,6 +4,8 @@
 #include "scratch.hpp"
 #include <tenon/io/file.hpp>
 
+#include <map>
+
 namespace tenon::test {
 
 /// Every file of a folder with its bytes.
