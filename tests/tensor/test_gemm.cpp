@@ -7,6 +7,7 @@
 #include <tenon/tensor/tensor.hpp>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 using namespace tenon;
@@ -90,7 +91,8 @@ TEST_CASE_TEMPLATE("a product goes into several matrices, to the last bit, as in
             for (const std::int64_t from : {std::int64_t{0}, tile})  // a share of the columns, and what is before it
                 gemm::multiply<T>(nullptr, width, {a.data(), k}, {b.data() + from, n}, m, from ? n - from : tile, k, workspace.data(), on, end.from(from, from));
             bool same = true;
-            for (std::int64_t r = 0; r < m; ++r) for (std::int64_t j = 0; j < n; ++j) same &= one[std::size_t(r * n + j)] == matrices[std::size_t(j / width)][r * width + j % width];
+            for (std::int64_t r = 0; r < m; ++r)
+                for (std::int64_t j = 0; j < n; j += width) same &= std::memcmp(&one[std::size_t(r * n + j)], matrices[std::size_t(j / width)] + r * width, std::size_t(width) * sizeof(T)) == 0;
             INFO("m ", m, ", n ", n, ", k ", k, ", machine ", static_cast<int>(on));
             CHECK(same);
         }

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -66,4 +68,19 @@ TEST_CASE("parts of a product, put together, are the product to the last bit") {
         parts_are_the_whole<float>(on);
         parts_are_the_whole<double>(on);
     }
+}
+
+TEST_CASE_TEMPLATE("zeros keep their sign, whichever tile makes them", T, float, double) {
+    std::mt19937 random(5);
+    constexpr T tiny = sizeof(T) == 4 ? T(1e-30) : T(1e-200);  // whose products round to zero
+    for (const Machine on : test::machines())
+        for (const std::int64_t m : {std::int64_t{7}, std::int64_t{32}}) {
+            Product<T> p(m, 96, 3, random);
+            std::fill(p.a.begin(), p.a.end(), -tiny), std::fill(p.b.begin(), p.b.end(), tiny);
+            std::vector<T> whole(p.c), shared(p.c);
+            p.make(whole, {{0, m}, {0, 96}}, false, on);
+            for (const std::int64_t column : {0, 32, 64}) p.make(shared, {{0, m}, {column, column + 32}}, false, on);
+            CHECK(std::memcmp(shared.data(), whole.data(), whole.size() * sizeof(T)) == 0);
+            CHECK(std::all_of(whole.begin(), whole.end(), [&](T x) { return x == 0 && std::signbit(x) == std::signbit(whole[0]); }));
+        }
 }
