@@ -86,6 +86,10 @@ template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
         INFO("machine ", static_cast<int>(on));
         CHECK(distance(output, want) <= tolerance);
         compare_with_shares(s, on, input, filter, upstream, output, d_input, d_filter);
+        std::vector<T> with_bias(output.size());
+        conv::forward(s, input.data(), filter.data(), with_bias.data(), workspace.data(), on, {nullptr, end.offset.data(), nullptr, true});
+        for (std::size_t o = 0; o < output.size(); ++o) output[o] = std::max(output[o] + end.offset[o % end.offset.size()], T(0));
+        CHECK(with_bias == output);  // to the last bit: a bias is added to the whole sum
         const auto epilogue = end.of(output, in_place);
         conv::forward(s, input.data(), filter.data(), output.data(), workspace.data(), on, epilogue);
         CHECK(distance(output, want_end) <= tolerance);

@@ -99,6 +99,24 @@ TEST_CASE_TEMPLATE("a product goes into several matrices, to the last bit, as in
     }
 }
 
+TEST_CASE_TEMPLATE("an offset is added to the whole sum, however many parts that is made in, so it is the same to the last bit as one added later", T, float, double) {
+    Draw draw(9);
+    for (const std::int64_t k : {3, 256, 300, 600})
+        for (const auto& [m, n] : {std::pair{1, 70}, {70, 1}, {37, 71}, {14, 64}}) {
+            const auto a = draw.numbers<T>(m * k), b = draw.numbers<T>(k * n), offset = draw.numbers<T>(n);
+            for (const Machine on : test::machines()) {
+                Buffer workspace(gemm::workspace_bytes<T>(m, n, k, on));
+                std::vector<T> at_once(static_cast<std::size_t>(m * n)), later(at_once);
+                const gemm::Factor<T> left{a.data(), k}, right{b.data(), n};
+                gemm::multiply(at_once.data(), n, left, right, m, n, k, workspace.data(), on, {nullptr, offset.data(), nullptr, true});
+                gemm::multiply(later.data(), n, left, right, m, n, k, workspace.data(), on);
+                for (std::size_t i = 0; i < later.size(); ++i) later[i] = std::max(later[i] + offset[i % offset.size()], T(0));
+                INFO("m ", m, ", n ", n, ", k ", k, ", machine ", static_cast<int>(on));
+                CHECK(at_once == later);
+            }
+        }
+}
+
 TEST_CASE("of the rows of tiles no more than two are for nothing where rows are even and many, and tiles that fit alone are not mixed") {
     for (const auto& [tall, low] : {std::pair{14, 8}, {6, 4}}) {
         for (std::int64_t m = 4 * low; m < 400; m += 2) {

@@ -42,7 +42,7 @@ template <class T> struct Epilogue {
     Finish<T> finish(std::int64_t at, std::int64_t j, bool first, bool last) const {
         Finish<T> f;
         if (scale) f.scale = scale + j;
-        if (first && offset) f.offset = offset + j;
+        if (last && offset) f.offset = offset + j;  // to the whole sum, as a step of its own would
         if (first && beside) f.beside = beside + at;
         if (last && rectifies) f.floor = 0;
         return f;
