@@ -203,6 +203,26 @@ TEST_CASE("an error of what could be folded is told by the run that computes it,
     CHECK(told == expected);
 }
 
+TEST_CASE("what fails before a kernel or for want of memory while it is folded is left to the run, which tells it") {
+    static OpTable tables[4] = {*tanh_of(constant_of(numbers({1}, 1))).operation->table, {}, {}, {}};
+    for (int i = 1; i < 4; ++i) tables[i] = tables[0];
+    tables[0].workspace = [](const void*, std::span<const Ref* const>, std::span<const Ref* const>) -> std::size_t { throw std::bad_alloc(); };
+    tables[1].workspace = [](const void*, std::span<const Ref* const>, std::span<const Ref* const>) -> std::size_t { throw ValueError("no workspace"); };
+    tables[2].prepare = [](const void*, std::span<const Ref* const>, std::span<const Ref* const>) -> std::shared_ptr<const void> { throw ValueError("not prepared"); };
+    tables[3].complete = [](const std::shared_ptr<const void>&, std::span<const Ref>) -> std::shared_ptr<const void> { throw std::bad_alloc(); };
+    const OpTable& tanh = *tanh_of(constant_of(numbers({1}, 1))).operation->table;
+    for (const OpTable& t : tables) {
+        for (const std::int64_t n : {4, 2000}) {
+            const Output c = constant_of(numbers({n}, 1)), y = make_operation(t, c.operation->op, {c});  // not computed with the graph, if small
+            CHECK(!y.operation->results[0].known);
+            Session s;
+            CHECK_THROWS_AS(s.run_all({y}), std::exception);
+            y.operation->table = &tanh;  // as it would be with memory
+            CHECK(same_bits(s.run_all({y})[0], s.run_all({tanh_of(c)})[0]));
+        }
+    }
+}
+
 TEST_CASE("planning equal operations costs what planning different ones does, whatever they have in common") {
     Placeholder<float, Shape<4>> x{"x"};
     std::vector<Output> different;

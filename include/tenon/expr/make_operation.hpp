@@ -61,18 +61,27 @@ template <class = void> bool possible(const Dims& d) {
 /// Elements up to which a value that follows from extents and constants is computed when a graph or plan is made.
 inline constexpr std::int64_t most_known = 1024;
 
-/// Runs an op's kernel outside of any plan. False if it throws, by a division by zero, say: that is reported where it is run.
-template <class = void> [[gnu::noinline]] bool compute_now(const OpTable& table, const std::shared_ptr<const void>& op, std::span<const Ref> in, std::span<const Ref> out) {
-    std::vector<const Ref*> ins, outs;
-    for (const Ref& i : in) ins.push_back(&i);
-    for (const Ref& o : out) outs.push_back(&o);
-    const auto complete = table.complete ? table.complete(op, in) : op;
-    const auto prepared = table.prepare ? table.prepare(complete.get(), ins, outs) : nullptr;
-    const Buffer workspace(table.workspace ? table.workspace(complete.get(), ins, outs) : 0);
+/// Runs an op's kernel outside of any plan, for outputs of `wanted` extents and types. Nothing if that fails, by a division by zero or for want of memory,
+/// say: it is reported where the op is run.
+template <class = void> [[gnu::noinline]] std::vector<Tensor> compute_now(const OpTable& table, const std::shared_ptr<const void>& op, std::span<const Ref> in, std::span<const Ref> wanted) {
     try {
+        std::vector<Tensor> results;
+        std::vector<Ref> out;
+        for (const Ref& w : wanted) {
+            const Tensor& y = results.emplace_back(w.dtype, w.dims);
+            out.push_back({y.raw(), w.dims, w.dtype});
+        }
+        std::vector<const Ref*> ins, outs;
+        for (const Ref& i : in) ins.push_back(&i);
+        for (const Ref& o : out) outs.push_back(&o);
+        const auto complete = table.complete ? table.complete(op, in) : op;
+        const auto prepared = table.prepare ? table.prepare(complete.get(), ins, outs) : nullptr;
+        const Buffer workspace(table.workspace ? table.workspace(complete.get(), ins, outs) : 0);
         table.forward({complete.get(), ins, outs, workspace.data(), prepared.get(), nullptr});
-    } catch (const Error&) { return false; }
-    return true;
+        return results;
+    } catch (const Error&) {
+        return {};
+    } catch (const std::bad_alloc&) { return {}; }
 }
 /// The op's outputs for inputs of which extents, dtypes and perhaps values are given: extents, dtypes, values.
 /// Throws ShapeError or TypeError with the op's own sentence, after `where`.
@@ -96,12 +105,10 @@ template <class = void> [[gnu::noinline]] std::vector<Result> infer_results(cons
     if (table.known) {
         for (std::size_t i = 0; i < results.size(); ++i) results[i].known = table.known(op.get(), in, static_cast<int>(i));
     } else if (foldable) {
-        std::vector<Ref> out;
-        for (auto& y : results) {
-            y.known = Tensor(y.dtype, y.dims);
-            out.push_back({y.known.raw(), y.dims, y.dtype});
-        }
-        if (!compute_now(table, op, in, out)) for (auto& y : results) y.known = {};
+        std::vector<Ref> wanted;
+        for (const auto& y : results) wanted.push_back({nullptr, y.dims, y.dtype});
+        auto values = compute_now(table, op, in, wanted);
+        for (std::size_t i = 0; i < values.size(); ++i) results[i].known = std::move(values[i]);
     }
     return results;
 }

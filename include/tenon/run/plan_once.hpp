@@ -149,15 +149,11 @@ private:
             bytes += static_cast<std::size_t>(r.dims.size()) * bytes_of(r.dtype);
         }
         if (bytes > room_) return;
-        std::vector<Ref> in, out;
+        std::vector<Ref> in, wanted;
         for (const Output& i : o.inputs) in.push_back(known_ref(value_of(i)));
-        std::vector<Tensor> results;
-        for (int k = 0; k < op.values; ++k) {
-            const Ref& r = values_[z(op.first_value + k)].ref;
-            const Tensor& y = results.emplace_back(r.dtype, r.dims);
-            out.push_back({y.raw(), y.dims(), y.dtype()});
-        }
-        if (!compute_now(*o.table, o.op, in, out)) return;
+        for (int k = 0; k < op.values; ++k) wanted.push_back(values_[z(op.first_value + k)].ref);
+        auto results = compute_now(*o.table, o.op, in, wanted);
+        if (results.empty()) return;
         room_ -= bytes;
         for (int k = 0; k < op.values; ++k) values_[z(op.first_value + k)].known = std::move(results[z(k)]);
         op.folded = true;
