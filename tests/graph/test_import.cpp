@@ -4,7 +4,22 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <set>
+
 using namespace tenon;
+
+namespace {
+
+std::size_t most_bytes = SIZE_MAX;  // of one piece of a tensor's memory
+}
+[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return n > most_bytes ? nullptr : std::aligned_alloc(static_cast<std::size_t>(a), n); }
+[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) {
+    if (void* p = std::aligned_alloc(static_cast<std::size_t>(a), (n + static_cast<std::size_t>(a) - 1) / static_cast<std::size_t>(a) * static_cast<std::size_t>(a))) return p;
+    throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -19,6 +34,17 @@ Graph imported(std::vector<proto::NodeDef> nodes) {
     proto::MetaGraphDef meta;
     meta.graph_def.emplace().node = std::move(nodes);
     return import_graph(std::move(meta), index_of<Known>());
+}
+/// Variables "v0", "v1" and so on, of 0, `by`, 2 `by` elements.
+Graph variables_of(int n, std::int64_t by) {
+    proto::MetaGraphDef meta;
+    auto& nodes = meta.graph_def.emplace().node;
+    for (int i = 0; i < n; ++i) {
+        nodes.push_back(node("v" + std::to_string(i), "VariableV2", {}));
+        nodes.back().attr["dtype"] = proto::attr_value(DType::float32);
+        nodes.back().attr["shape"] = proto::attr_value(Dims{i * by});
+    }
+    return import_graph(std::move(meta), index_of<OpList<OpRow<VariableV2, Types<float>>>>());
 }
 
 }  // namespace
@@ -87,23 +113,45 @@ TEST_CASE("outputs of unknown ops are bounded by the inputs of the file, not by 
     CHECK(imported({node("x", "Unheard", {}), node("y", "Unheard", std::move(all))}).get_operation_by_name("x")->results.size() == 20000);
 }
 
-TEST_CASE("variables of an import lie apart, each aligned, and outlive the graph whose others are gone") {
-    std::vector<proto::NodeDef> nodes;
+TEST_CASE("variables of an import lie apart, each aligned, and outlive the graph whose others are gone, below and above the largest block") {
+    for (const std::int64_t by : {37, 1000, 30000}) {  // 0.7 MB, 20 MB in blocks of up to 16 MiB, and 600 MB of which most are too large for a block
+        std::vector<Tensor> values;
+        for (const auto& v : variables_of(100, by).variables()) values.push_back(v.operation->state->value);
+        REQUIRE(values.size() == 100);
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            CHECK(values[i].size() == static_cast<std::int64_t>(i) * by);
+            CHECK(reinterpret_cast<std::uintptr_t>(values[i].raw()) % 64 == 0);
+            if (i > 0) values[i].data<float>()[0] = values[i].data<float>()[values[i].size() - 1] = static_cast<float>(i);
+        }
+        for (std::size_t i = 1; i < values.size(); ++i) CHECK((values[i].data<float>()[0] == static_cast<float>(i) && values[i].data<float>()[values[i].size() - 1] == static_cast<float>(i)));
+    }
+}
+
+TEST_CASE("variables of an import of some MiB lie in few blocks, and no block is larger than 16 MiB") {
+    std::set<const void*> owners;
+    const Graph small = variables_of(100, 1000);
+    for (const auto& v : small.variables()) owners.insert(v.operation->state->value.owner().get());
+    CHECK(owners.size() < 20);
+    most_bytes = 16u << 20;
+    owners.clear();
+    const Graph again = variables_of(100, 10000);  // 200 MB
+    most_bytes = SIZE_MAX;
+    for (const auto& v : again.variables()) owners.insert(v.operation->state->value.owner().get());
+    CHECK(again.variables().size() == 100);
+    CHECK(owners.size() < 50);
+}
+
+TEST_CASE("a variable that there is memory for is imported, where there is none for a block") {
+    most_bytes = 500000;
+    const Graph g = variables_of(100, 1000);  // 20 MB
+    most_bytes = 100000;
+    const Graph less = variables_of(100, 1000);
+    most_bytes = SIZE_MAX;
     for (int i = 0; i < 100; ++i) {
-        auto n = node("v" + std::to_string(i), "VariableV2", {});
-        n.attr["dtype"] = proto::attr_value(DType::float32);
-        n.attr["shape"] = proto::attr_value(Dims{i * 37});
-        nodes.push_back(std::move(n));
+        const auto o = g.get_operation_by_name("v" + std::to_string(i)), of_less = less.get_operation_by_name("v" + std::to_string(i));
+        REQUIRE(o->table->supported);
+        CHECK(o->state->value.size() == i * 1000);
+        CHECK(of_less->table->supported == (i < 25));  // of 100,032 bytes, with what aligns it
+        if (i >= 25) CHECK(of_less->table->reason == "there is no memory for float32 [" + std::to_string(i * 1000) + "]");
     }
-    proto::MetaGraphDef meta;
-    meta.graph_def.emplace().node = std::move(nodes);
-    std::vector<Tensor> values;
-    for (const auto& v : import_graph(std::move(meta), index_of<OpList<OpRow<VariableV2, Types<float>>>>()).variables()) values.push_back(v.operation->state->value);
-    REQUIRE(values.size() == 100);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        CHECK(values[i].size() == static_cast<std::int64_t>(i * 37));
-        CHECK(reinterpret_cast<std::uintptr_t>(values[i].raw()) % 64 == 0);
-        std::fill_n(values[i].data<float>(), values[i].size(), static_cast<float>(i));
-    }
-    for (std::size_t i = 0; i < values.size(); ++i) for (const float f : values[i].span<float>()) REQUIRE(f == static_cast<float>(i));
 }

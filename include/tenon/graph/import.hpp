@@ -55,7 +55,7 @@ class Importer {
     std::size_t room_ = least_room;  // for results of ops that are not known
     std::shared_ptr<Buffer> block_;  // where small variables lie
     std::size_t taken_ = 0, given_ = 0;  // of it; of all
-    static constexpr std::size_t most_in_block = 16u << 20;
+    static constexpr std::size_t most_in_block = 4u << 20, largest_block = 16u << 20;
 
     /// Ops that are not known have as many outputs as are read: in all of a graph so many, and one more for each input in it.
     static constexpr std::size_t least_room = 4096;
@@ -224,21 +224,26 @@ private:
         }
         return std::move(o.operation);
     }
-    /// A variable's memory. They lie side by side in blocks that nobody has touched yet, so that no page is begun for each: blocks as large as all before,
-    /// or so large that they are mapped apart from the operations.
+    /// A variable's memory. Small ones lie side by side in blocks that nobody has touched yet, so that no page is begun for each. A block is as large as
+    /// all before it, within a bound: one variable that outlives the others keeps no more than that. Where there is no memory for a block there may be for the variable.
     Tensor memory_for(DType t, const Dims& d) {
         try {
+            if (t == DType::string || d.size() == 0 || static_cast<std::size_t>(d.size()) > most_in_block / bytes_of(t)) return Tensor(t, d);
             const auto bytes = (static_cast<std::size_t>(d.size()) * bytes_of(t) + 63) / 64 * 64;
-            if (t == DType::string || bytes == 0 || bytes > most_in_block) return Tensor(t, d);
-            if (!block_ || block_->bytes() - taken_ < bytes) {
-                block_ = std::make_shared<Buffer>(std::max(bytes, given_ < most_in_block / 16 ? given_ : 4 * most_in_block));
-                taken_ = 0;
-            }
+            if (!room_for(bytes)) return Tensor(t, d);
             Tensor memory(t, d, block_->data() + taken_, block_);
             taken_ += bytes;
             given_ += bytes;
             return memory;
         } catch (const std::bad_alloc&) { throw UnsupportedError("there is no memory for " + std::string(name_of(t)) + " " + to_string(d)); }
+    }
+    bool room_for(std::size_t bytes) {
+        if (block_ && block_->bytes() - taken_ >= bytes) return true;
+        try {
+            block_ = std::make_shared<Buffer>(std::max(bytes, std::min(given_, largest_block)));
+        } catch (const std::bad_alloc&) { return false; }
+        taken_ = 0;
+        return true;
     }
     static const OpTable* table_for(std::span<const OpTable* const> tables, const proto::NodeDef& def, const std::vector<Output>& inputs) {
         for (const TypeAttr& a : tables[0]->types) {

@@ -1,7 +1,6 @@
 // Graphs in files: MetaGraphDef (`.meta`), GraphDef (`.pb`, `.pbtxt`) and SavedModel (`saved_model.pb`), each binary, as JSON or as text.
 #pragma once
 #include "../io/json.hpp"
-#include "../io/memory.hpp"
 #include "meta_writing.hpp"
 
 namespace tenon {
@@ -21,7 +20,7 @@ template <class M> M read_any_format(std::string_view bytes, std::string_view na
     switch (format_of(bytes)) {
         case MetaFormat::json: return from_json<M>(bytes, name);
         case MetaFormat::text: return from_text<M>(bytes, name);
-        default: hold_for_small(9 * bytes.size()); return decode<M>(bytes, name);  // what nodes take, and operations made of them
+        default: return decode<M>(bytes, name);
     }
 }
 
