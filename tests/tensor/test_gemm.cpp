@@ -117,6 +117,22 @@ TEST_CASE_TEMPLATE("an offset is added to the whole sum, however many parts that
         }
 }
 
+TEST_CASE_TEMPLATE("portable tiles of two heights, which x86 does without, make the same sums as those of one", T, float, double) {
+    Draw draw(10);
+    for (int i = 0; i < 60; ++i) {
+        const std::int64_t m = 1 + draw.below(40), n = 1 + draw.below(40), k = 1 + draw.below(i % 4 ? 40 : 600);
+        const bool ta = draw.coin(), tb = draw.coin();
+        const auto a = draw.numbers<T>(m * k), b = draw.numbers<T>(k * n), before = draw.numbers<T>(m * n);
+        const test::DrawnEpilogue<T> end(draw, m * n, n);
+        Buffer workspace(gemm::workspace_bytes<T>(std::max<std::int64_t>(m, 2), std::max<std::int64_t>(n, 2), k, Machine::portable));
+        auto one = before, two = before;
+        for (const auto& [tiles, c] : {std::pair{&gemm::portable::tiles<T, 6, 6>, &one}, {&gemm::portable::tiles<T, 6, 4>, &two}})
+            gemm::detail::product(*tiles, c->data(), n, gemm::Factor<T>{a.data(), ta ? m : k, ta}, gemm::Factor<T>{b.data(), tb ? k : n, tb}, m, n, k, T(1), false, workspace.data(), end.of(*c, false));
+        INFO("m ", m, ", n ", n, ", k ", k, ", transposed ", ta, " ", tb);
+        CHECK(std::memcmp(one.data(), two.data(), one.size() * sizeof(T)) == 0);
+    }
+}
+
 TEST_CASE("of the rows of tiles no more than two are for nothing where rows are even and many, and tiles that fit alone are not mixed") {
     for (const auto& [tall, low] : {std::pair{14, 8}, {6, 4}}) {
         for (std::int64_t m = 4 * low; m < 400; m += 2) {
@@ -153,6 +169,26 @@ TEST_CASE_TEMPLATE("a product of a vector reads no more of a matrix than is its 
             }
             INFO(many, " rows of ", few, ", ", stride, " apart, machine ", static_cast<int>(on));
             REQUIRE(worst <= std::numeric_limits<T>::epsilon() * 90);
+        }
+}
+
+TEST_CASE_TEMPLATE("a dot product is the same to the last bit, whether it is made alone, with a few others or with many", T, float, double) {
+    Draw draw(11);
+    for (const Machine on : test::machines())
+        for (const std::int64_t k : {33, 48, 64, 150}) {
+            const auto x = draw.numbers<T>(k), b = draw.numbers<T>(20 * k);
+            const auto dots = [&](std::int64_t first, std::int64_t count) {
+                std::vector<T> y(static_cast<std::size_t>(count));
+                gemm::multiply(y.data(), count, gemm::Factor<T>{x.data(), k}, gemm::Factor<T>{b.data() + first * k, k, true}, 1, count, k, nullptr, on);
+                return y;
+            };
+            const auto all = dots(0, 20);
+            for (const std::int64_t count : {1, 2, 3, 7, 8, 13})
+                for (std::int64_t first = 0; first + count <= 20; ++first) {
+                    INFO(count, " rows of ", k, " from ", first, " on, machine ", static_cast<int>(on));
+                    const auto some = dots(first, count);
+                    CHECK(std::memcmp(some.data(), all.data() + first, some.size() * sizeof(T)) == 0);
+                }
         }
 }
 

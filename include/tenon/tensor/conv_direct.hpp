@@ -171,6 +171,7 @@ template <class T> void filter_direct(const Shape& s, Machine on, const T* input
                     const bool half = takes_half(rows - i, t);
                     height = std::min<std::int64_t>(half ? t.rows / 2 : t.rows, rows - i);
                     if (tile < mine.from || tile >= mine.to) continue;
+                    // a tile reads all of its height even if one row is left: less than a tile more than the last position sees, for which Band::size has room
                     // the positions that see a pixel at any of the tile's taps
                     const std::int64_t x = s.w.positions((i + height - 1) / s.channels).first, positions = s.w.positions(i / s.channels).last - x;
                     const gemm::Columns<T> columns{seen + ((y - first) * s.h.window.stride + ky * s.h.window.dilation) * row + x * s.w.window.stride * s.channels + i, s.w.window.stride * s.channels,
