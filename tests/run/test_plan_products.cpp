@@ -252,6 +252,48 @@ Output normalised(const Output& x, const Output& variance) {
 }
 }  // namespace
 
+TEST_CASE("a part of Split that is fed is what is fed; what is split may be a product by what is transposed once, or normalised") {
+    const auto parts_of = [](const Output& x, int axis) {
+        Split op;
+        op.num_split = 2;
+        const Output first = make<float>(op, {make_const<std::int32_t>(Tensor::scalar(std::int32_t{axis})), x});
+        return std::array{first, Output{first.operation, 1}};
+    };
+    const auto read = [](const Output& x) { return Output(make<float>(Tanh{}, {x})); };
+    const auto equal = [](const Tensor& a, const Tensor& b) { return a.dims() == b.dims() && std::memcmp(a.raw(), b.raw(), static_cast<std::size_t>(a.size()) * sizeof(float)) == 0; };
+    Placeholder<float, Shape<10, 30>> x[3];
+    Variable<float, Shape<128, 30>> w{"w", random_normal({.seed = 1})};
+    Session s;
+    std::vector<Feed> feeds;
+    std::vector<Output> some, all;
+    for (int i = 0; i < 3; ++i) {
+        feeds.push_back({x[i], numbers({10, 30}, static_cast<unsigned>(i + 1))});
+        all.push_back(make<float>(MatMul{false, true}, {Output(x[i]), Output(w)}));
+        for (const Output& part : parts_of(all.back(), 1)) some.push_back(read(part));
+    }
+    const auto one_by_one = [&](std::size_t i) { return s.run_all({some[2 * i], some[2 * i + 1], all[i]}, feeds); };
+    const auto together = s.make_callable(some, feeds);
+    CHECK(together.plan().kernels() == 1 + 3 + 6);
+    together();
+    for (std::size_t i = 0; i < 3; ++i)
+        for (std::size_t part = 0; part < 2; ++part) same(together.plan().fetch(2 * i + part), one_by_one(i)[part]);
+
+    const auto halves = parts_of(all[0], 1);
+    const Tensor fed = numbers({10, 64}, 7);
+    for (const std::size_t part : {0u, 1u}) {
+        const std::vector<Feed> with_part{feeds[0], {halves[part], fed}};
+        const auto got = s.run_all({read(halves[1 - part]), read(halves[part])}, with_part);
+        CHECK(equal(got[0], s.run_all({some[1 - part], all[0]}, feeds)[0]));
+        CHECK(equal(got[1], s.run_all({read(Output(make_const<float>(fed)))}, {})[0]));
+    }
+
+    const Product images(of_images);
+    const Output norm = normalised(images.output, make_const<float>(Tensor::of<float>({24}, std::vector<float>(24, 0.5f))));
+    const auto of_norm = parts_of(norm, 3);
+    const auto alone = s.run_all({read(of_norm[0]), read(of_norm[1])}, images.feeds), stored = s.run_all({read(of_norm[0]), read(of_norm[1]), norm}, images.feeds);
+    for (std::size_t part = 0; part < 2; ++part) CHECK(equal(alone[part], stored[part]));
+}
+
 TEST_CASE("biases, additions, normalisation and Relu after a product are done as it is written") {
     const auto constant_of = [](const Dims& d, unsigned seed) { return make_const<float>(numbers(d, seed)); };
     Tensor positive = numbers({24}, 9).clone();
