@@ -3,6 +3,8 @@
 #include "../support/golden.hpp"
 #include "../support/table_bytes.hpp"
 
+#include <tenon/checkpoint/bundle_reading.hpp>
+
 #include <doctest/doctest.h>
 #include <thread>
 
@@ -173,15 +175,15 @@ TEST_CASE("what two threads read is what one reads, and a wrong byte anywhere is
     writer.finish();
     const BundleReader reader(dir / "m");
     std::vector<Tensor> read;
-    std::vector<BundleReader::Passage> into, over;
+    std::vector<BundleReader::Passage> passages;
     BundleReader::Cursor cursor;
     for (const auto& t : reader.tensors()) {
         read.push_back(reader.room_for(t, TensorSlice::whole(1), cursor));
-        into.push_back({&t, read.back().raw()});
-        over.push_back({&t, nullptr});
+        passages.push_back({&t, {read.back().raw(), read.back().bytes()}});
     }
-    reader.read_into(over, cursor);
-    reader.read_into(into, cursor);
+    BundleReader::Reading reading(reader, passages, cursor);
+    reading.verify();
+    reading.read();
     for (std::size_t i = 0; i < tensors.size(); ++i) CHECK(difference(read[i], tensors[i]) == "");
     for (const auto& t : reader.tensors()) {
         const auto& part = t.parts[0];
@@ -196,10 +198,34 @@ TEST_CASE("what two threads read is what one reads, and a wrong byte anywhere is
             };
             flip();
             BundleReader::Cursor fresh;
-            CHECK_THROWS_WITH_AS(reader.read_into(over, fresh), doctest::Contains((": " + t.name + " (").c_str()), CorruptError);
+            CHECK_THROWS_WITH_AS(BundleReader::Reading(reader, passages, fresh).verify(), doctest::Contains((": " + t.name + " (").c_str()), CorruptError);
             flip();
         }
     }
     std::filesystem::resize_file(data_name(dir / "m", 1, 2), 9 << 20);
-    for (const auto* all : {&over, &into}) CHECK_THROWS_AS(reader.read_into(*all, cursor), CorruptError);
+    CHECK_THROWS_AS(reading.verify(), CorruptError);
+    CHECK_THROWS_AS(reading.read(), CorruptError);
+}
+
+TEST_CASE("memory that is not a tensor's size is refused before anything is read, be it for one thread or for two") {
+    Scratch dir;
+    for (const int n : {3, 70 << 20}) {
+        BundleWriter writer(dir / "m", {.durable = false});
+        const Tensor t(DType::uint8, {n}), u = Tensor::of<float>({2}, {1, 2});
+        std::memset(t.raw(), 7, t.bytes());
+        writer.add("t", t);
+        writer.add("u", u);
+        writer.finish();
+        const BundleReader reader(dir / "m");
+        const Tensor to(DType::uint8, {n + 1}), other(DType::float32, {2});
+        std::memset(to.raw(), 1, to.bytes());
+        other.data<float>()[0] = 9;
+        for (const auto bytes : {to.bytes(), to.bytes() - 2, std::size_t{0}}) {
+            BundleReader::Cursor cursor;
+            const std::vector<BundleReader::Passage> passages{{&reader.at("u"), {other.raw(), other.bytes()}}, {&reader.at("t"), {to.raw(), bytes}}};
+            CHECK_THROWS_WITH_AS(BundleReader::Reading(reader, passages, cursor), sentence(dir / "m: t: ", n, " bytes do not go into ", bytes).c_str(), ShapeError);
+        }
+        CHECK(to.raw()[0] == std::byte{1});
+        CHECK(other.data<float>()[0] == 9);
+    }
 }

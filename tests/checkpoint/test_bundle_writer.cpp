@@ -144,11 +144,12 @@ TEST_CASE("what two threads write is what one writes, with its checksums") {
         const auto shard = tensors.size() % 2;
         bytes[shard] += static_cast<std::uint64_t>(n);
         tensors.emplace_back(DType::uint8, Dims{n});
-        for (int i = 0; i < n; ++i) tensors.back().raw()[i] = static_cast<std::byte>(i * i >> 7 ^ i);
+        for (int i = 0; i < n; ++i) tensors.back().raw()[i] = static_cast<std::byte>((static_cast<unsigned>(i) * static_cast<unsigned>(i)) >> 7 ^ static_cast<unsigned>(i));
     }
     for (const auto* name : {"one", "two"}) {
-        BundleWriter writer(dir / name, {.shards = 2, .alignment = 64, .durable = false});
-        for (std::uint32_t s = 0; name == std::string("two") && s < 2; ++s) writer.reserve(bytes[s], s);
+        const bool two = name == std::string("two");
+        BundleWriter writer(dir / name, {.shards = 2, .alignment = 64, .durable = false, .write_at_finish = two});
+        for (std::uint32_t s = 0; two && s < 2; ++s) writer.reserve(bytes[s], s);
         for (std::size_t i = 0; i < tensors.size(); ++i) writer.add("t" + std::to_string(i), tensors[i], i % 2);
         CHECK_THROWS_AS(writer.add("t1", tensors[0]), NameError);
         writer.finish();
@@ -170,8 +171,7 @@ TEST_CASE("what a thread cannot write is an error of the save, which leaves noth
     REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
     const auto handler = ::signal(SIGXFSZ, SIG_IGN);
     {
-        BundleWriter writer(dir / "m", {.durable = false});
-        writer.reserve(t.bytes());
+        BundleWriter writer(dir / "m", {.durable = false, .write_at_finish = true});
         writer.add("t", t);
         const rlimit little{50 << 20, before.rlim_max};
         REQUIRE(::setrlimit(RLIMIT_FSIZE, &little) == 0);
@@ -181,4 +181,21 @@ TEST_CASE("what a thread cannot write is an error of the save, which leaves noth
     }
     ::signal(SIGXFSZ, handler);
     CHECK(dir.listing() == "");
+}
+
+TEST_CASE("room for a file is a hint: a tensor may be refilled and added again, unless it is to be written at the end") {
+    Scratch dir;
+    for (const bool later : {false, true}) {
+        BundleWriter writer(dir / "m", {.durable = false, .write_at_finish = later});
+        writer.reserve(80u << 20);
+        const Tensor t(DType::uint8, {2 << 20});
+        for (const int i : {1, 2, 3}) {
+            std::memset(t.raw(), i, t.bytes());
+            writer.add(std::to_string(i), t);
+        }
+        writer.finish();
+        const BundleReader reader(dir / "m");
+        for (const int i : {1, 2, 3}) CHECK(reader.read(std::to_string(i)).raw()[t.bytes() - 1] == static_cast<std::byte>(later ? 3 : i));
+        CHECK(verify_bundle(dir / "m").empty());
+    }
 }

@@ -108,7 +108,7 @@ TEST_CASE("variables have no value if the file changes between the two readings"
     std::vector<tenon::detail::RestoreStep> steps;
     REQUIRE(tenon::detail::plan_restore(reader, m.saver.variables(), steps).fits());
     BundleReader::Cursor cursor;
-    const tenon::detail::RestoreInPlace restore(reader, cursor, steps);
+    tenon::detail::RestoreInPlace restore(reader, cursor, steps);
     flip(prefix + data_suffix, 9 << 20);
     CHECK_THROWS_AS(restore.apply(), CorruptError);
     for (const auto& v : m.saver.variables()) CHECK_FALSE(v.variable.operation->state->initialized);

@@ -93,6 +93,20 @@ TEST_CASE("pieces of any size stand in a draft in their order") {
     CHECK((read_file(dir / "f") == all));
 }
 
+TEST_CASE("a draft keeps no room that it did not fill") {
+    Scratch dir;
+    for (const bool durable : {true, false}) {
+        Draft draft(dir / "f", durable);
+        draft.reserve(64u << 20);
+        draft.append(std::string(1 << 20, 'x'));
+        draft.publish();
+        struct ::stat s {};
+        REQUIRE(::stat((dir / "f").c_str(), &s) == 0);
+        CHECK(s.st_size == 1 << 20);
+        CHECK(s.st_blocks * 512 < 8 << 20);
+    }
+}
+
 TEST_CASE("a draft that is moved is published once") {
     Scratch dir;
     std::vector<Draft> drafts;

@@ -4,7 +4,6 @@
 #include "box.hpp"
 #include "bundle_v1.hpp"
 #include "data_files.hpp"
-#include "two_threads.hpp"
 
 namespace tenon {
 
@@ -23,15 +22,15 @@ namespace tenon {
 class BundleReader {
 public:
     using Cursor = detail::Cursor;
-    /// A tensor, and memory of just its size; null: only to compare its checksums.
+    /// A tensor of numbers, and memory of just its size.
     struct Passage {
         const StoredTensor* tensor;
-        std::byte* into;
+        std::span<std::byte> into;
     };
+    class Reading;  // bundle_reading.hpp
 
 private:
     static constexpr std::size_t least_view = 64u << 10;  // below, a mapping costs more than a copy
-    static constexpr std::uint64_t least_cut = 1u << 20, piece_bytes = 4u << 20;  // a piece of each thread may be mapped at a time
 
     std::string prefix_;
     std::vector<StoredTensor> tensors_;
@@ -106,45 +105,6 @@ public:
         bound(t, t.parts[0], cursor);
         fits(t, t.parts[0].bytes, memory);
         load(t, t.parts[0], memory.data(), cursor);
-    }
-    /// The same of many tensors, in any order: where they have 64 MiB or more, the large ones are read by two threads.
-    ///
-    /// Errors    those of read_into, of one of them
-    void read_into(std::span<const Passage> all, Cursor& cursor) const {
-        struct Piece {
-            const Passage* of;
-            std::uint64_t at, bytes;
-            std::uint32_t crc;
-        };
-        std::vector<Piece> pieces;
-        std::uint64_t bytes = 0;
-        for (const auto& p : all) bytes += p.tensor->bytes();
-        for (const auto& p : all) {
-            const auto& t = *p.tensor;
-            if (bytes < detail::least_for_two_threads || !plain(t) || t.bytes() < least_cut) {
-                p.into ? read_into(t, {p.into, static_cast<std::size_t>(t.size()) * file_bytes_of(t.dtype)}, cursor) : verify(t, cursor);
-                continue;
-            }
-            bound(t, t.parts[0], cursor);
-            for (std::uint64_t at = 0; at < t.bytes(); at += piece_bytes) pieces.push_back({&p, at, std::min(t.bytes() - at, piece_bytes), 0});
-        }
-        if (pieces.empty()) return;
-        Cursor other;
-        detail::by_two_threads(pieces.size(), true, [&](int thread, std::size_t i) {
-            auto& [of, at, n, crc] = pieces[i];
-            auto& its = thread ? other : cursor;
-            const auto& part = of->tensor->parts[0];
-            its.open(*files_, part.file);
-            crc = its.pass(part.offset + at, n, of->into ? of->into + at : nullptr);
-        });
-        for (std::uint32_t crc = 0; const auto& piece : pieces) {
-            const auto& [t, into] = *piece.of;
-            const auto& part = t->parts[0];
-            crc = piece.at ? join_crc32c(crc, piece.crc, piece.bytes) : piece.crc;
-            if (piece.at + piece.bytes < part.bytes) continue;
-            compare(*t, part, crc, cursor.open(*files_, part.file));
-            if (into) settle(*t, part, into);
-        }
     }
     /// The same of a part. What an error leaves in `memory` is of no use.
     void read_into(const StoredTensor& t, const TensorSlice& slice, std::span<std::byte> memory, Cursor& cursor) const {

@@ -7,8 +7,8 @@
 #pragma once
 #include "bundle_commit.hpp"
 #include "index_entries.hpp"
+#include "pieces.hpp"
 #include "tensor_bytes.hpp"
-#include "two_threads.hpp"
 
 #include <map>
 
@@ -18,6 +18,7 @@ struct BundleOptions {
     std::uint32_t shards = 1;     ///< data files; those without tensors are not made
     std::uint64_t alignment = 1;  ///< of each tensor's offset in its file
     bool durable = true;          ///< false: nothing is synced. Who reads finds a whole checkpoint all the same, but after a power failure perhaps none
+    bool write_at_finish = false; ///< true: `add` only keeps tensors of 1 MiB and more, and `finish` writes, by two threads, what their elements are then; they have to be there until then
 };
 
 /// Adds tensors one by one; nothing is seen before `finish`, and nothing is left without it.
@@ -31,13 +32,11 @@ struct BundleOptions {
 class BundleWriter {
     static constexpr std::size_t piece_bytes = 256u << 10;  // fits L2. Larger ones the system keeps, and maps, in larger pieces of memory; where it has none, it spent 2 s of a GiB looking for them
     static constexpr std::size_t large_bytes = 1u << 20;
-    static constexpr std::uint64_t share_bytes = 4u << 20;  // that a thread takes at a time
 
-    /// A tensor whose place is there, and its entry but for the checksum.
+    /// A tensor whose place is there, and its entry, which has number `at`, but for the checksum.
     struct Later {
-        std::size_t entry;
-        std::uint32_t shard;
-        std::uint64_t offset;
+        std::size_t at;
+        proto::BundleEntryProto entry;
         Tensor value;
     };
     std::string prefix_;
@@ -45,7 +44,6 @@ class BundleWriter {
     std::vector<Draft> data_;
     std::vector<bool> used_;
     std::vector<Later> later_;
-    bool waits_ = false;  // with large tensors, for finish
     detail::IndexEntries entries_;
     std::map<std::string, proto::BundleEntryProto, std::less<>> sliced_;  // tensors whose parts are entries
     proto::BundleEntryProto entry_;                                       // the one that is made
@@ -73,12 +71,15 @@ class BundleWriter {
         e.shape.dim.resize(shape.size());
         for (std::size_t i = 0; i < shape.size(); ++i) e.shape.dim[i].size = shape[i];
     }
-    void store(std::string_view key, DType t, std::span<const std::int64_t> shape, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
+    void make_entry(DType t, std::span<const std::int64_t> shape, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
         describe(entry_, t, shape);
         entry_.shard_id = static_cast<std::int32_t>(shard);
         entry_.offset = static_cast<std::int64_t>(offset);
         entry_.size = static_cast<std::int64_t>(file.size() - offset);
         entry_.crc32c = mask_crc(crc);
+    }
+    void store(std::string_view key, DType t, std::span<const std::int64_t> shape, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
+        make_entry(t, shape, file, shard, offset, crc);
         entries_.add(key, encoder_.encode(entry_));
     }
     void align(Draft& file) const {
@@ -107,35 +108,27 @@ class BundleWriter {
     void append_later(std::string_view key, const Tensor& t, std::span<const std::int64_t> shape, std::uint32_t shard) {
         auto& file = data(shard);
         const auto offset = file.skip(t.bytes());
-        later_.push_back({entries_.size(), shard, offset, t});
-        store(key, t.dtype(), shape, file, shard, offset, 0);
+        make_entry(t.dtype(), shape, file, shard, offset, 0);
+        Later later{entries_.size(), entry_, t};
+        if (later_.size() == later_.capacity()) later_.reserve(2 * later_.size() + 1);  // from where there is an entry, it gets its bytes
+        entries_.add(key, encoder_.encode(entry_));
+        later_.push_back(std::move(later));
         align(file);
     }
     void write_later() {
-        struct Piece {
-            const Later* of;
-            std::uint64_t at, bytes;
-            std::uint32_t crc;
-        };
-        std::vector<Piece> pieces;
-        for (const auto& l : later_)
-            for (std::uint64_t at = 0, n; at < l.value.bytes(); at += n) {
-                n = std::min(l.value.bytes() - at, share_bytes - (l.offset + at) % share_bytes);
-                pieces.push_back({&l, at, n, 0});
-            }
-        detail::by_two_threads(pieces.size(), true, [&](int, std::size_t i) {
-            auto& [of, at, n, crc] = pieces[i];
-            auto& file = data_[of->shard];
-            crc = by_pieces(of->offset + at, {of->value.raw() + at, static_cast<std::size_t>(n)}, [&](std::uint64_t offset, std::span<const std::byte> piece) { file.fill(offset, piece.data(), piece.size()); });
-        });
-        std::uint32_t crc = 0;
-        for (const auto& piece : pieces) {
-            crc = piece.at ? join_crc32c(crc, piece.crc, piece.bytes) : piece.crc;
-            if (piece.at + piece.bytes < piece.of->value.bytes()) continue;
-            auto e = proto::decode<proto::BundleEntryProto>(entries_.value(piece.of->entry));
-            e.crc32c = mask_crc(crc);
-            entries_.change(piece.of->entry, encoder_.encode(e));
-        }
+        detail::Pieces pieces;
+        for (const auto& l : later_) pieces.add(l.value.bytes(), static_cast<std::uint64_t>(l.entry.offset));
+        pieces.pass(
+            [&](int, std::size_t run, std::uint64_t at, std::size_t n) {
+                const auto& [number, entry, value] = later_[run];
+                auto& file = data_[static_cast<std::size_t>(entry.shard_id)];
+                return by_pieces(static_cast<std::uint64_t>(entry.offset) + at, {value.raw() + at, n}, [&](std::uint64_t offset, std::span<const std::byte> piece) { file.fill(offset, piece.data(), piece.size()); });
+            },
+            [&](std::size_t run, std::uint32_t crc) {
+                auto& l = later_[run];
+                l.entry.crc32c = mask_crc(crc);
+                entries_.change(l.at, encoder_.encode(l.entry));
+            });
         later_.clear();
     }
     void append_strings(std::string_view key, std::span<const std::int64_t> shape, std::span<const std::string> strings, std::uint32_t shard) {
@@ -153,7 +146,7 @@ class BundleWriter {
     void append(std::string_view key, const Tensor& t, std::uint32_t shard) {
         const std::span<const std::int64_t> shape(t.dims().begin(), t.dims().end());
         if (t.dtype() == DType::string) append_strings(key, shape, t.span<std::string>(), shard);
-        else if (waits_ && t.bytes() >= large_bytes) append_later(key, t, shape, shard);
+        else if (options_.write_at_finish && t.bytes() >= large_bytes) append_later(key, t, shape, shard);
         else append_bytes(key, t.dtype(), shape, {t.raw(), t.bytes()}, shard);
     }
     void check_dtype(DType t, std::string_view name) const {
@@ -201,10 +194,9 @@ public:
         for (std::uint32_t s = 0; s < options.shards; ++s) data_.emplace_back(data_name(prefix_, s, options.shards), options.durable);
     }
 
-    /// Says that a file will have so many bytes more, or a few more than that. From 64 MiB on `finish` writes large tensors, by two threads: what they hold then.
+    /// Says that a file will have so many bytes more, or about as many: a hint.
     void reserve(std::uint64_t bytes, std::uint32_t shard = 0) {
         if (auto& file = file_of(shard); bytes >= large_bytes || !options_.durable) file.reserve(bytes);
-        waits_ |= bytes >= detail::least_for_two_threads;
     }
     void add(std::string_view name, const Tensor& t, std::uint32_t shard = 0) {
         check_name(name);

@@ -113,6 +113,12 @@ class Cursor {
     }
 
 public:
+    /// All that `pass` may need, so that it takes none later.
+    void take_memory() {
+        if (buffer_.bytes() >= most_ahead) return;
+        begin_ = end_ = 0;
+        buffer_ = Buffer(most_ahead);
+    }
     const DataFile& open(DataFiles& files, std::uint32_t shard) {
         if (!data_ || files_ != &files || shard_ != shard) {
             data_ = files[shard];

@@ -34,14 +34,14 @@ public:
             for (std::size_t i = 0; i < entries_.size(); ++i) by_key_.add(hash_of(key(entries_[i])), static_cast<int>(i));
             ascending_ = false;
         }
-        if (!ascending_) by_key_.add(hash_of(k), static_cast<int>(entries_.size()));
-        entries_.push_back({bytes_.size(), static_cast<std::uint32_t>(k.size()), static_cast<std::uint32_t>(v.size())});
+        const auto at = bytes_.size();  // an entry that there is no memory for is not there
         bytes_.append(k).append(v);
+        if (entries_.size() == entries_.capacity()) entries_.reserve(2 * entries_.size() + 1);
+        if (!ascending_) by_key_.add(hash_of(k), static_cast<int>(entries_.size()));
+        entries_.push_back({at, static_cast<std::uint32_t>(k.size()), static_cast<std::uint32_t>(v.size())});
     }
     std::size_t size() const { return entries_.size(); }
-    /// Of the entry that was added as number i.
-    std::string_view value(std::size_t i) const { return value(entries_[i]); }
-    /// Gives it another value. The old one stays in memory.
+    /// Gives the entry that was added as number i another value. The old one stays in memory.
     void change(std::size_t i, std::string_view v) {
         auto& e = entries_[i];
         const std::string k(key(e));

@@ -5,10 +5,10 @@
 //                 reading fails, the variables have no value
 //   views         come beside the variables, which then look at them
 //
-// 64 MiB and more are read by two threads.
+// 64 MiB and more are read by two threads, but for views, what lies in slices and version 1.
 #pragma once
 #include "../expr/graph.hpp"
-#include "bundle_reader.hpp"
+#include "bundle_reading.hpp"
 #include "checkpoint_files.hpp"
 #include "saver_nodes.hpp"
 
@@ -111,30 +111,22 @@ class RestoreInPlace {
     const BundleReader& checkpoint_;
     BundleReader::Cursor& cursor_;
     std::vector<RestoreStep> steps_;
+    std::optional<BundleReader::Reading> twice_;  // of whole tensors; the other steps are read by themselves
     Buffer aside_;
-    bool twice_ = false;
 
     static std::span<std::byte> memory(const RestoreStep& s) { return {s.to->value.raw(), s.to->value.bytes()}; }
-    /// Reads everything, into the variables or only to compare.
-    template <class = void> void read(bool into) const {
-        std::vector<BundleReader::Passage> whole;
-        for (const auto& s : steps_) {
-            if (into && !s.to->initialized) advise_large_pages(memory(s).data(), memory(s).size());
-            if (s.whole) whole.push_back({s.from, into ? memory(s).data() : nullptr});
-            else if (into) s.read_into(checkpoint_, memory(s), cursor_);
-            else s.verify(checkpoint_, cursor_);
-        }
-        checkpoint_.read_into(whole, cursor_);
-    }
 
 public:
     /// Reads everything, to be kept or to be compared.
     template <class = void> RestoreInPlace(const BundleReader& checkpoint, BundleReader::Cursor& cursor, std::vector<RestoreStep> steps) : checkpoint_(checkpoint), cursor_(cursor), steps_(std::move(steps)) {
         std::size_t bytes = 0;
         for (const auto& s : steps_) bytes += s.to->value.bytes();
-        twice_ = bytes > most_aside;
-        if (twice_) {
-            read(false);
+        if (bytes > most_aside) {
+            std::vector<BundleReader::Passage> whole;
+            for (const auto& s : steps_) if (s.whole) whole.push_back({s.from, memory(s)});
+            twice_.emplace(checkpoint, whole, cursor);
+            for (const auto& s : steps_) if (!s.whole) s.verify(checkpoint, cursor);
+            twice_->verify();
             return;
         }
         aside_ = Buffer(bytes);
@@ -145,16 +137,21 @@ public:
             to += n;
         }
     }
-    /// Cannot fail but by a file that is no longer what it was.
-    template <class = void> void apply() const {
+    /// Cannot fail but by a file that is no longer what it was, or for want of memory that a part of a tensor takes, or one in slices or of version 1.
+    template <class = void> void apply() {
         const auto* from = aside_.data();
-        try {
-            if (twice_) return read(true);
+        if (!twice_) {
             for (const auto& s : steps_) {
                 const auto to = memory(s);
                 if (!to.empty()) std::memcpy(to.data(), from, to.size());
                 from += to.size();
             }
+            return;
+        }
+        for (const auto& s : steps_) if (!s.to->initialized) advise_large_pages(memory(s).data(), memory(s).size());
+        try {
+            for (const auto& s : steps_) if (!s.whole) s.read_into(checkpoint_, memory(s), cursor_);
+            twice_->read();
         } catch (...) {
             for (const auto& s : steps_) s.to->initialized = false;
             throw;
@@ -183,10 +180,10 @@ template <class = void> RestoreReport restore_variables(const std::string& prefi
         else if (how == Restore::view) values.push_back(checkpoint.view(*s->from, cursor));
         else {
             values.push_back(checkpoint.room_for(*s->from, TensorSlice::whole(s->from->shape.size()), cursor));
-            whole.push_back({s->from, values.back().raw()});
+            whole.push_back({s->from, {values.back().raw(), values.back().bytes()}});
         }
     }
-    checkpoint.read_into(whole, cursor);
+    if (!whole.empty()) BundleReader::Reading(checkpoint, whole, cursor).read();
     RestoreInPlace(checkpoint, cursor, {steps.begin(), fresh}).apply();
     for (auto& s : steps) s.to->initialized = true;  // from here on nothing can fail
     for (auto s = fresh; s != steps.end(); ++s) {

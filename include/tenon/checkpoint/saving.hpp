@@ -123,11 +123,12 @@ template <class Lazy> std::string Saver::save(Session& session, const std::strin
 template <class Lazy> void Saver::write(const std::string& prefix, const std::string* meta, std::uint64_t alignment, FileTransaction& files) const {
     const bool sharded = options().sharded;
     std::vector<std::uint64_t> bytes(sharded ? detail::shards_of(variables()).size() : 1);
-    BundleWriter writer(prefix, {.shards = static_cast<std::uint32_t>(bytes.size()), .alignment = alignment, .durable = files.durable()});
+    std::uint64_t all = 0;
     for (const auto& v : variables()) {  // this first look at values also brings them near, side by side
         const auto& value = v.variable.operation->state->value;
-        if (value.dtype() != DType::string) bytes[sharded ? v.shard : 0] += value.bytes();
+        if (value.dtype() != DType::string) bytes[sharded ? v.shard : 0] += value.bytes(), all += value.bytes();
     }
+    BundleWriter writer(prefix, {.shards = static_cast<std::uint32_t>(bytes.size()), .alignment = alignment, .durable = files.durable(), .write_at_finish = all >= detail::least_for_two_threads});
     for (std::uint32_t s = 0; s < bytes.size(); ++s) writer.reserve(bytes[s], s);
     for (const auto& v : variables()) {
         const auto& value = v.variable.operation->state->value;

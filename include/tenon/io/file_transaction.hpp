@@ -35,9 +35,10 @@ class FileTransaction {
     bool durable_;
 
     void remember(const std::string& path) {
-        std::string before;
-        if (file_exists(path)) duplicate_file(path, before = temporary_name(path), durable_);
-        steps_.push_back({path, before});
+        Step step{path, file_exists(path) ? temporary_name(path) : std::string()};
+        if (steps_.size() == steps_.capacity()) steps_.reserve(2 * steps_.size() + 1);  // what is made is remembered
+        if (!step.before.empty()) duplicate_file(path, step.before, durable_);
+        steps_.push_back(std::move(step));
     }
 
 public:

@@ -21,6 +21,19 @@
 
 namespace tenon {
 
+namespace detail {
+/// While it lives, this thread is not cancelled (pthread_cancel), but after it: its work is shared with others, who have to be waited for.
+class NotCancelled {
+    int before_ = 0;
+
+public:
+    NotCancelled() { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+    ~NotCancelled() { ::pthread_setcancelstate(before_, nullptr); }
+    NotCancelled(const NotCancelled&) = delete;
+    NotCancelled& operator=(const NotCancelled&) = delete;
+};
+}  // namespace detail
+
 /// A thread and its helpers, which start with the first job and end with the team.
 ///
 /// Values    at least one thread, the caller counted; a team of one has no helpers
@@ -111,6 +124,7 @@ private:
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
     template <class = void> void dismiss() {
+        const detail::NotCancelled here;
         over_.store(true, std::memory_order_release);
         job_.fetch_add(1, std::memory_order_release);
         job_.notify_all();
