@@ -1,4 +1,5 @@
 // What saves, restores and imports do to the disk: failing calls, crashes and power failures at every step of a save.
+// Long because the C library's functions are replaced in one source of a program.
 #include "../support/disk.hpp"
 #include "../support/golden.hpp"
 #include "../support/power_failure.hpp"
@@ -240,7 +241,7 @@ TEST_CASE("a power failure at any step of a save leaves a whole checkpoint") {
         for (std::size_t end = 0; end <= log.size(); ++end) {
             const PowerFailure failure{log, before, end};
             for (std::size_t choice = 0; choice < failure.choices(); ++choice)
-                for (int bytes = 0; bytes < 4; ++bytes) {
+                for (int bytes = 0; bytes < 5; ++bytes) {
                     CAPTURE(end);
                     CAPTURE(choice);
                     CAPTURE(bytes);
@@ -293,4 +294,85 @@ TEST_CASE("importing a graph opens no checkpoint; a run that restores opens the 
     CHECK(disk.log.size() == 1);  // the .meta
     saver.restore(session, prefix);
     CHECK(disk.log.size() == 3);  // .index and .data
+}
+
+TEST_CASE("a checkpoint that two threads write is the old or the new one, whichever step fails and whenever the power does") {
+    Scratch scratch;
+    const auto folder = scratch / "d", after = scratch / "after";
+    const auto write = [&](int value) {
+        BundleWriter writer(folder + "/m", {.write_at_finish = true});
+        const Tensor t(DType::uint8, {(1 << 20) + 1});
+        std::memset(t.raw(), value, t.bytes());
+        for (const auto* name : {"a", "b", "c", "d"}) writer.add(name, t);
+        writer.finish();
+    };
+    const auto value_in = [](const std::string& where) {
+        CHECK(verify_bundle(where + "/m").empty());
+        const BundleReader reader(where + "/m");
+        const auto value = static_cast<int>(reader.read("a").raw()[0]);
+        for (const auto& stored : reader.tensors()) {
+            const auto t = reader.read(stored);
+            if (std::count(t.raw(), t.raw() + t.bytes(), static_cast<std::byte>(value)) != static_cast<std::ptrdiff_t>(t.bytes())) return 0;
+        }
+        return value;
+    };
+    write(1);
+    const auto before = files_in(folder);
+    std::vector<Change> log;
+    {
+        const Watched watched(folder);
+        write(2);
+        log = disk.log;
+    }
+    CHECK(value_in(folder) == 2);
+    std::size_t failed = 0, states = 0;
+    for (std::size_t at = 1; at <= log.size(); ++at) {
+        CAPTURE(at);
+        put_files(before, folder);
+        bool refused = false;
+        {
+            const Watched watched(folder, at, EIO);
+            try {
+                write(2);
+            } catch (const FileError&) { refused = true; }
+        }
+        failed += refused;
+        CHECK(value_in(folder) == (refused ? 1 : 2));
+        if (refused) CHECK(names_of(files_in(folder)) == names_of(before));
+    }
+    CHECK(failed > 20);
+    for (std::size_t end = 0; end <= log.size(); ++end) {
+        if (end > 0 && end < log.size() && log[end - 1].kind == Change::write && end % 5) continue;
+        const PowerFailure failure{log, before, end};
+        for (std::size_t choice = 0; choice < failure.choices(); ++choice)
+            for (int bytes = 0; bytes < 5; ++bytes) {
+                CAPTURE(end);
+                CAPTURE(choice);
+                CAPTURE(bytes);
+                put_files(failure.folder(choice, bytes), after);
+                const int value = value_in(after);
+                CHECK((value == 1 || value == 2));
+                if (end == log.size()) CHECK(value == 2);
+                ++states;
+            }
+    }
+    CHECK(states > 100);
+}
+
+TEST_CASE("a disk that says it is full is believed if it has no blocks; a write that writes nothing is an error") {
+    Scratch dir;
+    const std::string bytes(3 << 20, 'x');
+    const auto save = [&](bool full, bool stuck, std::size_t at) {
+        const Watched watched(dir.path(), at, ENOSPC);
+        disk.full = full, disk.stuck = stuck;
+        Draft draft(dir / "f");
+        draft.reserve(bytes.size());
+        draft.append(bytes);
+        draft.publish();
+    };
+    CHECK_THROWS_WITH_AS(save(true, false, 2), doctest::Contains("cannot write: No space left on device"), FileError);
+    CHECK_THROWS_WITH_AS(save(false, true, 0), doctest::Contains("cannot write: Input/output error"), FileError);
+    CHECK(dir.listing() == "");
+    save(false, false, 2);
+    CHECK((read_bytes(dir / "f") == bytes));
 }

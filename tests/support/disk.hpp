@@ -6,8 +6,10 @@
 #include <cstdarg>
 #include <fcntl.h>
 #include <map>
+#include <mutex>
 #include <string>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@ struct Change {
     enum Kind { read, make, write, reserve, sync, close, rename, link, remove, make_folder } kind;
     std::string path{}, to{}, bytes{};
     int file = -1;
+    std::size_t offset = 0;  ///< of `bytes` in the file
 };
 
 struct Disk {
@@ -27,14 +30,24 @@ struct Disk {
     std::size_t at = 0;    ///< the step to disturb, from 1; 0: none
     int error = 0;         ///< with which it fails
     bool crash = false, cut = false;  ///< or it is the program's last; or half of a write is done
+    bool full = false, stuck = false;  ///< there is no room left; or a write writes nothing
     std::vector<Change> log{};
     std::map<int, int> open{};  ///< file by descriptor
     int files = 0;
 
     bool watches(const char* path) const { return !folder.empty() && std::string_view(path).starts_with(folder); }
     bool watches(int descriptor) const { return !folder.empty() && open.contains(descriptor); }
-    /// Whether the step is to fail; errno is set then.
+    /// Whether the step is to fail; errno is set then. Of a write `bytes` says how many are to be written. Any thread may ask.
     bool disturbed(Change c) {
+        std::size_t bytes = 0;
+        return disturbed(std::move(c), bytes);
+    }
+    bool disturbed(Change c, std::size_t& bytes) {
+        static std::mutex one_at_a_time;
+        const std::lock_guard lock(one_at_a_time);
+        if (stuck) bytes = 0;
+        if (cut && log.size() + 1 == at) bytes = (bytes + 1) / 2;
+        c.bytes.resize(std::min(c.bytes.size(), bytes));
         log.push_back(std::move(c));
         if (log.size() != at) return false;
         if (crash) ::_exit(99);
@@ -78,10 +91,7 @@ int open(const char* path, int flags, ...) {
 }
 ssize_t pwrite(int descriptor, const void* bytes, size_t n, off_t offset) {
     using namespace tenon::test;
-    if (disk.watches(descriptor)) {
-        if (disk.cut && disk.log.size() + 1 == disk.at) n = (n + 1) / 2;
-        if (disk.disturbed({.kind = Change::write, .bytes = std::string(static_cast<const char*>(bytes), n), .file = disk.open[descriptor]})) return -1;
-    }
+    if (disk.watches(descriptor) && disk.disturbed({.kind = Change::write, .bytes = std::string(static_cast<const char*>(bytes), n), .file = disk.open.at(descriptor), .offset = static_cast<std::size_t>(offset)}, n)) return -1;
     return ::syscall(SYS_pwrite64, descriptor, bytes, n, offset);
 }
 ssize_t pwritev(int descriptor, const iovec* parts, int count, off_t offset) {
@@ -95,6 +105,12 @@ int fallocate(int descriptor, int mode, off_t offset, off_t n) {
     using namespace tenon::test;
     if (disk.watches(descriptor) && disk.disturbed({.kind = Change::reserve, .file = disk.open[descriptor]})) return -1;
     return static_cast<int>(::syscall(SYS_fallocate, descriptor, mode, offset, n));
+}
+int fstatvfs(int descriptor, struct statvfs* s) noexcept {
+    *s = {};
+    s->f_frsize = 1;
+    s->f_bavail = tenon::test::disk.watches(descriptor) && tenon::test::disk.full ? 0 : fsblkcnt_t{1} << 50;
+    return 0;
 }
 int fsync(int descriptor) {
     using namespace tenon::test;

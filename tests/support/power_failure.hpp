@@ -23,7 +23,8 @@ inline void put_files(const Files& all, const std::string& folder) {
 }
 
 /// What a folder may hold once the power is back, if it failed after the first `end` steps: of the changes of names after its last sync the first few,
-/// all but one, or one alone, and of bytes that were not synced none (0), half (1), zeros (2) or all (3).
+/// all but one, or one alone, and of bytes that were not synced none (0), the first half (1),
+/// zeros (2), all (3) or the last half (4), in the order in which they were written.
 struct PowerFailure {
     const std::vector<Change>& log;
     Files before;
@@ -65,13 +66,21 @@ struct PowerFailure {
         }
         Files all = old;
         for (const auto& [name, file] : names) {
-            std::string safe, loose;
+            std::string& whole = all[name];
+            std::size_t safe = 0, loose = 0, done = 0;  // steps; bytes
+            for (std::size_t i = 0; i < end; ++i) if (log[i].file == file && log[i].kind == Change::sync) safe = i;
+            for (std::size_t i = safe; i < end; ++i) if (log[i].file == file) loose += log[i].bytes.size();
             for (std::size_t i = 0; i < end; ++i) {
-                if (log[i].file != file) continue;
-                if (log[i].kind == Change::write) loose += log[i].bytes;
-                if (log[i].kind == Change::sync) safe += loose, loose.clear();
+                if (log[i].file != file || log[i].kind != Change::write) continue;
+                const auto offset = log[i].offset, here = log[i].bytes.size();
+                const auto half = i < safe ? here : std::min(here, std::max(done, loose / 2) - done);  // what of these is in the first half
+                if (i >= safe) done += here;
+                const auto from = i >= safe && bytes == 4 ? half : 0, to = i < safe || bytes >= 3 ? here : bytes == 1 ? half : 0;
+                if (i >= safe && bytes == 2) whole.resize(std::max(whole.size(), offset + here));
+                if (from >= to) continue;
+                whole.resize(std::max(whole.size(), offset + to));
+                whole.replace(offset + from, to - from, log[i].bytes, from, to - from);
             }
-            all[name] = safe + (bytes == 0 ? "" : bytes == 1 ? loose.substr(0, loose.size() / 2) : bytes == 2 ? std::string(loose.size(), '\0') : loose);
         }
         return all;
     }
