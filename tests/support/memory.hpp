@@ -46,6 +46,7 @@ template <class Once, class Again> long each_request(Once once, Again again) {
     if (void* p = tenon::test::take_memory(n, static_cast<std::size_t>(a))) return p;
     throw std::bad_alloc();
 }
+[[gnu::noinline]] void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return tenon::test::take_memory(n); }
 [[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return tenon::test::take_memory(n, static_cast<std::size_t>(a)); }
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }

@@ -187,14 +187,18 @@ inline bool remove_empty_directory(const std::string& path) { return ::rmdir(pat
 /// Names in a directory that start with `prefix`, sorted.
 inline std::vector<std::string> list_directory(const std::string& path, std::string_view prefix = {}) {
     const std::string name = path.empty() ? "." : path;
-    auto* const directory = ::opendir(name.c_str());
-    if (!directory) throw_file_error(name, "list");
+    const struct Listing {
+        ::DIR* of;
+        ~Listing() {
+            if (of) ::closedir(of);
+        }
+    } listing{::opendir(name.c_str())};
+    if (!listing.of) throw_file_error(name, "list");
     std::vector<std::string> names;
-    while (const auto* entry = ::readdir(directory)) {
+    while (const auto* entry = ::readdir(listing.of)) {
         const std::string_view found = entry->d_name;
         if (found != "." && found != ".." && found.starts_with(prefix)) names.emplace_back(found);
     }
-    ::closedir(directory);
     std::sort(names.begin(), names.end());
     return names;
 }
