@@ -1,7 +1,7 @@
 // Between the first stage of planning and the second: nothing is computed twice, and nothing in a run that could be computed before it.
 //
 //   shared    of two operations that do the same with the same values one runs, for the readers of both
-//   folded    what follows from constants alone is computed here, by its own kernel, and belongs to the plan
+//   folded    what follows from constants alone is computed here, by its own kernel, and belongs to the plan if the run reads it
 //
 // Neither is done to what is fed, has an effect, draws random numbers, or waits for another operation: of operations that wait for nothing but their inputs,
 // two that read the same variable are before the same updates of it. Compiled statements stay as they are, since one kernel computes them.
@@ -46,15 +46,17 @@ template <class Lazy = void> class PlanOnce : public PlanGraph<Lazy> {
 protected:
     using Base = PlanGraph<Lazy>;
     using typename Base::Op, typename Base::Value;
-    using Base::none, Base::z, Base::ops_, Base::values_, Base::value_of, Base::external, Base::known_ref, Base::uses_group, Base::is_view;
+    using Base::none, Base::z, Base::fetches_, Base::ops_, Base::values_, Base::value_of, Base::external, Base::known_ref, Base::uses_group, Base::is_view;
 
 private:
-    /// Bytes that folded values may take beyond those of the constants of the graph: so a small file does not make a large plan.
+    /// Bytes that folded values of a plan may take beyond those of its constants: so a small file does not make a large plan.
     static constexpr std::size_t least_room = 4u << 20;
     /// Constants of up to so many bytes are the same if their elements are.
     static constexpr std::size_t most_compared = 1024;
 
     std::size_t room_ = least_room;
+    std::vector<int> readers_;   // by value: how many operations may read it, and fetches; of a folded view's memory those of the view too
+    std::vector<int> memory_;    // by value: the one whose memory a folded view is; itself for others
     std::vector<int> identity_;  // by value: the first of those known to have the same elements; none until asked for
     HashIndex constants_;        // values, by elements
     HashIndex by_inputs_;        // operations, by table and inputs
@@ -66,7 +68,10 @@ public:
             if (op.o->inputs.empty())
                 for (int k = 0; k < op.values; ++k) if (const Value& v = values_[z(op.first_value + k)]; v.known && v.feed == none) room_ += v.known.bytes();
         by_inputs_.reserve(ops_.size());
-        for (int i = 0; i < static_cast<int>(ops_.size()); ++i) if (is_pure(ops_[z(i)]) && !share(i) && follows(ops_[z(i)])) fold(ops_[z(i)]);
+        for (int i = 0; i < static_cast<int>(ops_.size()); ++i) if (is_pure(ops_[z(i)])) share(i);
+        count_readers();
+        for (Op& op : ops_) if (is_pure(op) && follows(op)) fold(op);
+        for (Op& op : ops_) if (op.folded) leave(op);
     }
 
 private:
@@ -108,21 +113,20 @@ private:
         return text;
     }
     /// Lets another operation compute this one's results, if one does.
-    bool share(int i) {
+    void share(int i) {
         Op& op = ops_[z(i)];
         std::size_t hash = reinterpret_cast<std::uintptr_t>(op.o->table);
         for (const Output& in : op.o->inputs) hash = mixed(hash, z(identity(value_of(in))));
         int same = by_inputs_.keep(hash, i, [&](int other) { return same_inputs(ops_[z(other)], op); });
-        if (same == i) return false;
+        if (same == i) return;
         const auto its = attributes(*op.o);
         if (attributes(*ops_[z(same)].o) != its) {
             same = by_all_.keep(mixed(hash, hash_of(its)), i, [&](int other) { return same_inputs(ops_[z(other)], op) && attributes(*ops_[z(other)].o) == its; });
-            if (same == i) return false;
+            if (same == i) return;
         }
         op.first_value = ops_[z(same)].first_value;
         op.same = same;
         op.needed = false;
-        return true;
     }
 
     // ---- folded
@@ -133,30 +137,85 @@ private:
         for (const Output& in : op.o->inputs) if (const Value& v = values_[z(value_of(in))]; !v.known || v.feed != none) return false;
         return true;
     }
+    /// All values that an operation may read: elementwise ones read what is broadcast for them, unless that is folded.
+    template <class F> void each_read(const Op& op, F&& f) const {
+        const Operation& o = *op.o;
+        const auto follow = [&](const Output& input) {
+            for (Output at = input;;) {
+                const int value = value_of(at);
+                f(value);
+                const OpTable& t = *ops_[z(values_[z(value)].op)].o->table;
+                if (t.broadcasts < 0 || values_[z(value)].feed != none) return;
+                at = ops_[z(values_[z(value)].op)].o->inputs[z(t.broadcasts)];
+            }
+        };
+        for (const Output& i : o.inputs) follow(i);
+        if (uses_group(o)) for (const Output& i : o.group->inputs) follow(i);
+    }
+    void count_readers() {
+        readers_.assign(values_.size(), 0);
+        for (int v = 0; v < static_cast<int>(values_.size()); ++v) memory_.push_back(v);
+        for (const Op& op : ops_) if (op.needed) each_read(op, [&](int v) { ++readers_[z(v)]; });
+        for (const Output& f : fetches_) if (!f.operation->results.empty()) ++readers_[z(value_of(f))];
+    }
+    std::size_t bytes_of_value(int value) const { return static_cast<std::size_t>(values_[z(value)].ref.dims.size()) * bytes_of(values_[z(value)].ref.dtype); }
+    /// Whether this value's memory was taken from the room.
+    bool is_charged(int value) const { return ops_[z(values_[z(value)].op)].folded && memory_[z(value)] == value; }
+    /// One that read it is folded: if none is left, its room is free for others.
+    void release(int value) {
+        const int at = memory_[z(value)];
+        if (--readers_[z(at)] > 0 || !is_charged(at)) return;
+        room_ += bytes_of_value(at);
+        values_[z(at)].known = {};
+    }
+    /// What is free once the operation's inputs that only it reads are.
+    std::size_t room_after(const Op& op) const {
+        std::vector<int> reads;
+        each_read(op, [&](int v) { reads.push_back(memory_[z(v)]); });
+        std::size_t room = room_;
+        for (std::size_t i = 0; i < reads.size(); ++i)
+            if (is_charged(reads[i]) && std::find(reads.begin(), reads.begin() + static_cast<std::ptrdiff_t>(i), reads[i]) == reads.begin() + static_cast<std::ptrdiff_t>(i) &&
+                std::count(reads.begin(), reads.end(), reads[i]) == readers_[z(reads[i])])
+                room += bytes_of_value(reads[i]);
+        return room;
+    }
+    /// What costs no more to run than to read is left to the run.
+    void leave(Op& op) {
+        constexpr std::string_view cheap[] = {"Fill", "Tile", "BroadcastTo", "ZerosLike", "OnesLike"};
+        if (std::find(std::begin(cheap), std::end(cheap), op.o->table->name) == std::end(cheap) || !follows(op)) return;
+        Value& y = values_[z(op.first_value)];
+        if (memory_[z(op.first_value)] != op.first_value || y.known.owner().use_count() != 1) return;
+        y.known = {};
+        op.folded = false;
+    }
     void fold(Op& op) {
         const Operation& o = *op.o;
         if (is_view(op)) {
             Value& y = values_[z(op.first_value)];
-            const Value& x = values_[z(value_of(o.inputs[z(o.table->view)]))];
+            const int of = value_of(o.inputs[z(o.table->view)]);
+            const Value& x = values_[z(of)];
             y.known = Tensor(y.ref.dtype, y.ref.dims, x.known.raw(), x.known.owner());
             op.folded = true;
+            memory_[z(op.first_value)] = memory_[z(of)];
+            readers_[z(memory_[z(of)])] += readers_[z(op.first_value)];
+            each_read(op, [&](int v) { release(v); });
             return;
         }
         std::size_t bytes = 0;
         for (int k = 0; k < op.values; ++k) {
-            const Ref& r = values_[z(op.first_value + k)].ref;
-            if (r.dtype == DType::string) return;
-            bytes += static_cast<std::size_t>(r.dims.size()) * bytes_of(r.dtype);
+            if (values_[z(op.first_value + k)].ref.dtype == DType::string) return;
+            bytes += bytes_of_value(op.first_value + k);
         }
-        if (bytes > room_) return;
+        if (bytes > room_after(op)) return;
         std::vector<Ref> in, wanted;
         for (const Output& i : o.inputs) in.push_back(known_ref(value_of(i)));
         for (int k = 0; k < op.values; ++k) wanted.push_back(values_[z(op.first_value + k)].ref);
         auto results = compute_now(*o.table, o.op, in, wanted);
         if (results.empty()) return;
-        room_ -= bytes;
         for (int k = 0; k < op.values; ++k) values_[z(op.first_value + k)].known = std::move(results[z(k)]);
         op.folded = true;
+        each_read(op, [&](int v) { release(v); });
+        room_ -= bytes;
     }
 };
 
