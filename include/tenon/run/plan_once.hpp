@@ -169,14 +169,10 @@ private:
         values_[z(at)].known = {};
     }
     /// What is free once the operation's inputs that only it reads are.
-    std::size_t room_after(const Op& op) const {
-        std::vector<int> reads;
-        each_read(op, [&](int v) { reads.push_back(memory_[z(v)]); });
+    std::size_t room_after(const Op& op) {
         std::size_t room = room_;
-        for (std::size_t i = 0; i < reads.size(); ++i)
-            if (is_charged(reads[i]) && std::find(reads.begin(), reads.begin() + static_cast<std::ptrdiff_t>(i), reads[i]) == reads.begin() + static_cast<std::ptrdiff_t>(i) &&
-                std::count(reads.begin(), reads.end(), reads[i]) == readers_[z(reads[i])])
-                room += bytes_of_value(reads[i]);
+        each_read(op, [&](int v) { if (const int at = memory_[z(v)]; --readers_[z(at)] == 0 && is_charged(at)) room += bytes_of_value(at); });
+        each_read(op, [&](int v) { ++readers_[z(memory_[z(v)])]; });
         return room;
     }
     /// What costs no more to run than to read is left to the run.
@@ -206,7 +202,7 @@ private:
             if (values_[z(op.first_value + k)].ref.dtype == DType::string) return;
             bytes += bytes_of_value(op.first_value + k);
         }
-        if (bytes > room_after(op)) return;
+        if (bytes > room_ && bytes > room_after(op)) return;
         std::vector<Ref> in, wanted;
         for (const Output& i : o.inputs) in.push_back(known_ref(value_of(i)));
         for (int k = 0; k < op.values; ++k) wanted.push_back(values_[z(op.first_value + k)].ref);
