@@ -96,7 +96,7 @@ def write(folder, data):
         lines += [f"The machine was not quiet: its load was {data['load']:.1f} when the run began. Ratios of minima hold, single times are too long.", ""]
     if rows:
         lines += ["Least time of a step; ratios above 1: tenon is faster. Limit: flops, memory and functions one after the other, at the speeds above.", "", *table_of_nets(rows), "",
-                  "![tenon beside peers](ratios.svg)", "", "![tenon and peers over the limit](limits.svg)", ""]
+                  *(["![tenon beside peers](ratios.svg)", ""] if any(r[p] for r in rows for p in PEERS) else []), "![tenon and peers over the limit](limits.svg)", ""]
     if data["disagreements"]:
         lines += ["**Fifth values that differ:** " + "; ".join(data["disagreements"]), ""]
     lines += [*tables_of_processes(data["processes"]), *tables_of_programs(data["programs"])]
