@@ -14,6 +14,7 @@ namespace tenon {
 
 namespace lanes::native {
 #include "doubles.inc"
+#include "keep_in_register.inc"
 }
 
 /// Elements of T in a register; what counts are multiples of wherever packets are walked over.
@@ -39,11 +40,7 @@ template <class T, int n = packet_width<T>> struct Packet {
     /// Rounded as if it had been stored: a product that is added to something is not made one operation with it.
     Packet rounded() const {
         Packet x = *this;
-#if defined(__x86_64__)
-        asm("" : "+v"(x.bits));
-#elif defined(__aarch64__)
-        asm("" : "+w"(x.bits));
-#endif
+        lanes::native::keep_in_register(x.bits);
         return x;
     }
 
