@@ -139,6 +139,7 @@ struct OpTable {
     Kernel fold = nullptr;                        ///< of what normalises: out is [2,channels], the scale and the offset that in, all inputs but the first, come to
     bool descends = false;                        ///< in[0] -= in[1] in[2]
     bool sums = false;                            ///< all its inputs are added
+    bool expands = false;                         ///< it costs no more to compute than its result to read: elements repeated, or a constant
     std::int64_t (*first_column)(const void* op, const Dims& in, const Dims& out) = nullptr;  ///< of what gives some columns of a matrix: the first; -1 if it does not
     bool (*splits_columns)(const void* op, const Dims& in) = nullptr;  ///< of what gives all columns of its last input, a matrix, equally many in each output; whether it does
     std::size_t (*workspace)(const void* op, std::span<const Ref* const> in, std::span<const Ref* const> out) = nullptr;

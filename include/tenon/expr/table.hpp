@@ -169,6 +169,7 @@ template <class O> consteval OpTable make_untyped_table() {
     t.initialises = requires { O::initialises; };
     t.descends = requires { O::descends; };
     t.sums = requires { O::sums; };
+    t.expands = requires { O::expands; };
     if constexpr (requires(const O& o) { o.joins(); }) t.joins = [](const void* op) { return as<O>(op).joins(); };
     if constexpr (requires(const O& o, const Dims& d) { o.first_column(d, d); }) t.first_column = [](const void* op, const Dims& in, const Dims& out) { return as<O>(op).first_column(in, out); };
     if constexpr (requires(const O& o, const Dims& d) { o.splits_columns(d); }) t.splits_columns = [](const void* op, const Dims& in) { return as<O>(op).splits_columns(in); };

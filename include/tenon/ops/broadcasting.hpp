@@ -20,6 +20,7 @@ namespace tenon {
 struct BroadcastTo {
     Dims shape;
     static constexpr const char* name = "BroadcastTo";
+    static constexpr bool expands = true;
     static constexpr int arity = 1, view = 0;
     static constexpr int broadcasts = 0;
     static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tidx", 1}};

@@ -15,7 +15,7 @@ struct Fill {
     Dims dims;
     static constexpr const char* name = "Fill";
     static constexpr int arity = 1;
-    static constexpr bool moves = true;
+    static constexpr bool moves = true, expands = true;
     static constexpr int broadcasts = 1;
     static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "index_type", 0}};
     template <class Self = Fill> static constexpr auto params = members(const_input("dims", &Self::dims, 0));

@@ -9,7 +9,7 @@ namespace tenon {
 struct ZerosLike {
     static constexpr const char* name = "ZerosLike";
     static constexpr int arity = 1;
-    static constexpr bool moves = true;
+    static constexpr bool moves = true, expands = true;
     static constexpr Inferred infer(const Dims& x) { return x; }
     template <class T> void compute(const Call& c) const { std::fill_n(c.output<T>(0).data, c.output<T>(0).size(), T()); }
     static auto forward(const auto& x) { return detail::repeated(x, 0); }
@@ -18,7 +18,7 @@ struct ZerosLike {
 struct OnesLike {
     static constexpr const char* name = "OnesLike";
     static constexpr int arity = 1;
-    static constexpr bool casts = true;
+    static constexpr bool casts = true, expands = true;
     static constexpr Inferred infer(const Dims& x) { return x; }
     template <class T> void compute(const Call& c) const { std::fill_n(c.output<T>(0).data, c.output<T>(0).size(), T(1)); }
     static auto forward(const auto& x) { return detail::repeated(x, 1); }

@@ -15,7 +15,7 @@ struct Tile {
     Dims multiples;
     static constexpr const char* name = "Tile";
     static constexpr int arity = 1;
-    static constexpr bool moves = true;
+    static constexpr bool moves = true, expands = true;
     static constexpr TypeAttr types[]{TypeAttr{TypeAttr::self, "T"}, TypeAttr{TypeAttr::input, "Tmultiples", 1}};
     template <class Self = Tile> static constexpr auto params = members(const_input("multiples", &Self::multiples, 1));
     constexpr Inferred infer(const Dims& x) const {

@@ -177,8 +177,7 @@ private:
     }
     /// What costs no more to run than to read is left to the run.
     void leave(Op& op) {
-        constexpr std::string_view cheap[] = {"Fill", "Tile", "BroadcastTo", "ZerosLike", "OnesLike"};
-        if (std::find(std::begin(cheap), std::end(cheap), op.o->table->name) == std::end(cheap) || !follows(op)) return;
+        if (!op.o->table->expands || !follows(op)) return;
         Value& y = values_[z(op.first_value)];
         if (memory_[z(op.first_value)] != op.first_value || y.known.owner().use_count() != 1) return;
         y.known = {};
