@@ -230,14 +230,14 @@ private:
         try {
             if (t == DType::string || d.size() == 0 || static_cast<std::size_t>(d.size()) > most_in_block / bytes_of(t)) return Tensor(t, d);
             const auto bytes = (static_cast<std::size_t>(d.size()) * bytes_of(t) + 63) / 64 * 64;
-            if (!room_for(bytes)) return Tensor(t, d);
+            if (!has_block_for(bytes)) return Tensor(t, d);
             Tensor memory(t, d, block_->data() + taken_, block_);
             taken_ += bytes;
             given_ += bytes;
             return memory;
         } catch (const std::bad_alloc&) { throw UnsupportedError("there is no memory for " + std::string(name_of(t)) + " " + to_string(d)); }
     }
-    bool room_for(std::size_t bytes) {
+    bool has_block_for(std::size_t bytes) {
         if (block_ && block_->bytes() - taken_ >= bytes) return true;
         try {
             block_ = std::make_shared<Buffer>(std::max(bytes, std::min(given_, largest_block)));

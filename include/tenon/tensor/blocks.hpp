@@ -176,7 +176,6 @@ public:
         layout_ = &l;
         if (data_ && l.kind != Layout::whole) std::fill_n(data_, r.dims.size(), T(0));
     }
-    explicit operator bool() const { return data_ != nullptr; }
     /// A packet's width may be written wherever an element may.
     bool has_room() const { return layout_->kind != Layout::whole; }
     /// Where elements [i, i+n) are to be written; `written` then puts them where they belong.
