@@ -23,6 +23,22 @@ std::string names_of(const Files& all) {
     return text;
 }
 
+/// Every folder that a power failure may leave holds checkpoint 1 or 2, after the last step 2: so says value(), of `folder`. How many folders there are.
+template <class Value> std::size_t check_states(const PowerFailure& failure, const std::string& folder, const Value& value) {
+    std::size_t states = 0;
+    for (std::size_t choice = 0; choice < failure.choices(); ++choice)
+        for (int bytes = 0; bytes < 5; ++bytes, ++states) {
+            CAPTURE(failure.end);
+            CAPTURE(choice);
+            CAPTURE(bytes);
+            put_files(failure.folder(choice, bytes), folder);
+            const int found = value();
+            CHECK((found == 1 || found == 2));
+            if (failure.end == failure.log.size()) CHECK(found == 2);
+        }
+    return states;
+}
+
 /// Two variables that are saved twice: all elements 1, then all 2.
 template <int n> struct Model {
     Variable<float, Shape<n>> w{"w", constant(1.0f)};
@@ -238,20 +254,7 @@ TEST_CASE("a power failure at any step of a save leaves a whole checkpoint") {
             save(m, folder, second.second, 2, second.durable);
             log = disk.log;
         }
-        for (std::size_t end = 0; end <= log.size(); ++end) {
-            const PowerFailure failure{log, before, end};
-            for (std::size_t choice = 0; choice < failure.choices(); ++choice)
-                for (int bytes = 0; bytes < 5; ++bytes) {
-                    CAPTURE(end);
-                    CAPTURE(choice);
-                    CAPTURE(bytes);
-                    put_files(failure.folder(choice, bytes), after);
-                    const int value = m.restored(after);
-                    CHECK((value == 1 || value == 2));
-                    if (end == log.size()) CHECK(value == 2);
-                    ++states;
-                }
-        }
+        for (std::size_t end = 0; end <= log.size(); ++end) states += check_states({log, before, end}, after, [&] { return m.restored(after); });
     }
     MESSAGE(states << " folders");
     CHECK(states > 1500);
@@ -343,18 +346,7 @@ TEST_CASE("a checkpoint that two threads write is the old or the new one, whiche
     CHECK(failed > 20);
     for (std::size_t end = 0; end <= log.size(); ++end) {
         if (end > 0 && end < log.size() && log[end - 1].kind == Change::write && end % 5) continue;
-        const PowerFailure failure{log, before, end};
-        for (std::size_t choice = 0; choice < failure.choices(); ++choice)
-            for (int bytes = 0; bytes < 5; ++bytes) {
-                CAPTURE(end);
-                CAPTURE(choice);
-                CAPTURE(bytes);
-                put_files(failure.folder(choice, bytes), after);
-                const int value = value_in(after);
-                CHECK((value == 1 || value == 2));
-                if (end == log.size()) CHECK(value == 2);
-                ++states;
-            }
+        states += check_states({log, before, end}, after, [&] { return value_in(after); });
     }
     CHECK(states > 100);
 }

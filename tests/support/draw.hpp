@@ -2,6 +2,8 @@
 #pragma once
 #include <tenon/tensor/random.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace tenon::test {
@@ -22,5 +24,12 @@ struct Draw {
         return v;
     }
 };
+
+/// How far the worst element is from what is wanted.
+template <class T> double distance(const std::vector<T>& got, const std::vector<double>& want) {
+    double worst = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(got[i]) - want[i]));
+    return worst;
+}
 
 }  // namespace tenon::test

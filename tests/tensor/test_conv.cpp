@@ -8,7 +8,7 @@
 #include <tenon/tensor/conv.hpp>
 
 using namespace tenon;
-using test::Draw;
+using test::distance, test::Draw;
 
 namespace {
 
@@ -28,12 +28,6 @@ template <class Visit> void for_each_term(const conv::Shape& s, Visit visit) {
                                       static_cast<std::size_t>(((ky * s.w.window.size + kx) * s.group_channels() + c) * s.filters + f),
                                       static_cast<std::size_t>(((n * s.h.output + oy) * s.w.output + ox) * s.filters + f));
                             }
-}
-
-template <class T> double distance(const std::vector<T>& got, const std::vector<double>& want) {
-    double worst = 0;
-    for (std::size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(got[i]) - want[i]));
-    return worst;
 }
 
 /// Image by image, and the filter's gradient by shares: the same to the last bit.

@@ -5,15 +5,9 @@
 #include <tenon/tensor/depthwise.hpp>
 
 using namespace tenon;
-using test::Draw;
+using test::distance, test::Draw;
 
 namespace {
-
-template <class T> double distance(const std::vector<T>& got, const std::vector<double>& want) {
-    double worst = 0;
-    for (std::size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(got[i]) - want[i]));
-    return worst;
-}
 
 template <class T> void compare_with_loops(Draw& draw, const conv::Shape& s) {
     const auto input = draw.numbers<T>(s.input_size()), filter = draw.numbers<T>(s.filter_size()), upstream = draw.numbers<T>(s.output_size());
