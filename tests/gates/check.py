@@ -113,7 +113,7 @@ def hold(tally, now, beside, recorded):
             tally.claim(f"{what}, {name}: {value}, recorded {was}" + (" -- cheaper: record it" if cheaper else ""), [f"at most {factor * was:.0f} is meant; if it is worth that: check.py BUILD_FOLDER --record"] if value > factor * was else
                         ["nothing was counted"] if was and not value and kind not in ("save", "restore") else [])
     tally.claim("steps that are run again call nothing of the system", [f"{len(beside['calls of steps'])} calls: {', '.join(sorted(set(beside['calls of steps'])))}"] if beside["calls of steps"] else [])
-    for kind, what in (("needed", "arena, variables and feeds"), ("held", "held by the process")):
+    for kind, what in (("needed", "arena, variables and feeds"), ("held", "most that the process held")):
         for net, mib in beside[kind].items():
             tally.claim(f"MiB while training, {what}, {net}: {mib:.1f}, by hand {BY_HAND[net]:g}", [f"at most {MORE_MEMORY * BY_HAND[net]:.1f} is meant"] if mib > MORE_MEMORY * BY_HAND[net] else [])
 

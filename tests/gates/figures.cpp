@@ -3,7 +3,7 @@
 //     figures plans          MACHINE, COMPILER, EIGEN, LIBRARY; then per net its kernels, the bytes that they read and write, and those of its arena, variables and feeds
 //     figures step NET N     N steps inside measured(); of the net `import`: N times the import of a graph of 1,000 nodes
 //     figures files FOLDER   a save, a restore, and further steps, with a call of getppid() before, between and behind
-//     figures memory NET     the memory in KiB that the process holds when five steps have run: nothing is given back in a run that is repeated
+//     figures memory NET     the most memory in KiB that the process held until five steps had run
 #include "bench/nets/cnn.hpp"
 #include "bench/nets/lstm.hpp"
 #include "bench/nets/mlp.hpp"
@@ -13,7 +13,6 @@
 
 #include <fstream>
 #include <gnu/libc-version.h>
-#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -87,10 +86,9 @@ void files(const std::string& folder) {
 void memory(std::string_view name) {
     ::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);  // pages of 2 MiB would be what is measured
     const auto step = step_of(name);
-    ::malloc_trim(0);  // what making the net took and gave back
     for (int i = 0; i < 5; ++i) step();
-    std::ifstream maps("/proc/self/smaps_rollup");  // exact, as the counters in /proc/self/status are not
-    for (std::string line; std::getline(maps, line);) if (line.starts_with("Rss:")) std::printf("%s\n", line.c_str() + 4);
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) if (line.starts_with("VmHWM:")) std::printf("%s\n", line.c_str() + 6);
 }
 
 }  // namespace

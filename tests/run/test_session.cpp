@@ -1,4 +1,5 @@
 // Sessions and plans: feeds, order around variables, allocations, errors.
+#include "../support/memory_map.hpp"
 #include <tenon/grad/check_gradient.hpp>
 #include <tenon/ops/ops.hpp>
 #include <tenon/run/variable.hpp>
@@ -271,4 +272,14 @@ TEST_CASE("many threads run one graph, each in a session of its own") {
         });
     for (auto& t : threads) t.join();
     CHECK(wrong == 0);
+}
+
+TEST_CASE("variables that are made one after the other take no more memory than they hold") {
+    constexpr int n = 32, mib = 4;
+    test::forget_peak();
+    const long before = test::peak_memory();
+    std::vector<Variable<float, Shape<mib << 18>>> all;
+    for (int i = 0; i < n; ++i) all.emplace_back("v" + std::to_string(i), truncated_normal({.seed = i + 1}));
+    CHECK(test::peak_memory() - before < (n * mib + 16) * 1024);
+    CHECK(all[0].value().span<float>()[0] != all[1].value().span<float>()[0]);
 }

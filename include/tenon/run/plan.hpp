@@ -97,6 +97,15 @@ public:
         t.assign(Tensor(r.dtype, r.dims, r.data, nullptr));
         return t;
     }
+    /// Fetch `i`, with the memory it lies in if it fills that: the last that is asked of a plan.
+    template <class = void> Tensor take(std::size_t i) {
+        const Ref& r = result(i);
+        const auto* const at = static_cast<std::byte*>(r.data);
+        const auto bytes = static_cast<std::size_t>(r.dims.size()) * bytes_of(r.dtype);
+        if (!at || at != arena_.data() || bytes < arena_.bytes() / 4 * 3) return fetch(i);
+        auto memory = std::make_shared<Buffer>(std::move(arena_));
+        return Tensor(r.dtype, r.dims, r.data, std::move(memory));
+    }
     template <class = void> std::size_t kernels() const { return steps_.size(); }
     std::size_t arena_bytes() const { return arena_bytes_; }
 };

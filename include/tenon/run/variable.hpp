@@ -15,12 +15,12 @@ template <class = void> [[gnu::noinline]] Output make_variable(const OpTable& so
     static_cast<VariableSource*>(op.get())->shape = dims;
     if (source.name == "VarHandleOp") static_cast<VariableSource*>(op.get())->shared_name = name;
     const Output variable = make_operation(source, op, {}, name);
-    auto state = std::make_shared<State>(State{Tensor(source.dtype, dims), false, trainable, std::move(initial), &assign, &no_op});
+    auto state = std::make_shared<State>(State{{}, false, trainable, std::move(initial), &assign, &no_op});
     Streams streams;
     Plan plan;
     PlanBuilder<>(plan, {&state->initial, 1}, {}, streams).build();
     plan.run({});
-    state->value.assign(plan.fetch(0));
+    state->value = plan.take(0);
     state->initialized = true;
     variable.operation->state = std::move(state);
     return make_operation(read, read.clone(nullptr), {variable}, name.empty() ? "" : name + "/read");
