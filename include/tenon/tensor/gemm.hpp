@@ -7,6 +7,7 @@
 // Packing memory is part of the plan: asked of malloc at every product, as Eigen does, the same training step takes 174 or 331 us depending on
 // what the process allocated before.
 #pragma once
+#include "blas.hpp"
 #include "gemm_tiles.hpp"
 
 #include <algorithm>
@@ -204,8 +205,9 @@ void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int6
     }
     const std::int64_t a_step = a.transposed ? a.stride : 1;  // along k
     const bool one = m == 1 && n * k > 32, rows = one && !b.transposed, dots = one && b.transposed && a_step == 1, small = m * n * k <= 512;
+    const bool by_blas = has_blas && m > 1 && n > 1 && m * n * k >= 1 << 15 && !end.beside && !end.into.matrices;  // what is smaller is not worth the call
     // a matrix beside may lie where c does, so nothing but whole sums are written over it
-    if (k > 0 && ((!rows && !dots && !small) || end.beside || end.into.matrices)) return product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace, end);
+    if (k > 0 && !by_blas && ((!rows && !dots && !small) || end.beside || end.into.matrices)) return product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace, end);
     const bool beside = end.beside;  // then k is 0
     for (std::int64_t i = 0; i < m && (beside || !adds); ++i) {
         T* const row = c + i * c_stride;
@@ -213,7 +215,9 @@ void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int6
         else if (end.beside != c) std::copy_n(end.beside + i * c_stride, n, row);
     }
     if (k > 0) {
-        if (rows) t.add_rows(c, n, a.data, a_step, k, b.data, b.stride, alpha);
+        if (by_blas) {
+            if constexpr (has_blas) add_by_blas(c, c_stride, a, b, m, n, k, alpha);
+        } else if (rows) t.add_rows(c, n, a.data, a_step, k, b.data, b.stride, alpha);
         else if (dots) t.add_dots(c, n, a.data, k, b.data, b.stride, alpha);
         else add_unpacked(c, c_stride, a, b, m, n, k, alpha);
     }

@@ -29,6 +29,12 @@ template <class T> using flat_map = Eigen::Map<std::conditional_t<std::is_const_
                                                                   Eigen::Array<std::remove_const_t<T>, Eigen::Dynamic, 1>>>;
 template <class T> flat_map<T> map(T* data, std::int64_t n) { return {data, n}; }
 
+/// `rows` by `columns` elements in C order, rows `stride` apart.
+template <class T> auto matrix_map(T* data, std::int64_t rows, std::int64_t columns, std::int64_t stride) {
+    using Matrix = Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    return Eigen::Map<std::conditional_t<std::is_const_v<T>, const Matrix, Matrix>, 0, Eigen::OuterStride<>>(data, rows, columns, Eigen::OuterStride<>(stride));
+}
+
 template <class T> struct View {
     T* data;
     const Dims& dims;
