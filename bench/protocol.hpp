@@ -22,20 +22,34 @@ using Step = std::function<float()>;
 /// By "case/variant": what builds the net afresh.
 using Cases = std::map<std::string, std::function<Step()>>;
 
-/// "CALLS MEDIAN_US MIN_US FIRST_CALL_S" of calling for so many seconds, and at least once, in samples of at least a millisecond.
-inline std::string timed(const Step& step, double seconds, double first) {
-    long calls = 0, each = 0;
-    for (double start = now(); now() - start < 1e-3; ++each) step();
+/// What a worker keeps between two questions.
+struct Built {
+    Step step;
+    double first = 0;  ///< seconds until the first call was done
+    long each = 0;     ///< calls of a sample, which takes at least a millisecond
+};
+
+inline Built build(const std::function<Step()>& make) {
+    const double start = now();
+    Built b{make()};
+    b.step();
+    b.first = now() - start;
+    for (const double again = now(); now() - again < 1e-3; ++b.each) b.step();
+    return b;
+}
+/// "CALLS MEDIAN_US MIN_US FIRST_CALL_S" of calling for so many seconds, one sample at least. A save of 1 GiB is called once, so that it does not wait for the pages of one before.
+inline std::string timed(const Built& b, double seconds) {
+    long calls = 0;
     std::vector<double> samples;
     for (const double end = now() + seconds; samples.empty() || now() < end;) {
         const double start = now();
-        for (long i = 0; i < each; ++i) step();
-        samples.push_back((now() - start) / double(each) * 1e6);
-        calls += each;
+        for (long i = 0; i < b.each; ++i) b.step();
+        samples.push_back((now() - start) / double(b.each) * 1e6);
+        calls += b.each;
     }
     std::sort(samples.begin(), samples.end());
     char text[96];
-    std::snprintf(text, sizeof text, "%ld %.4f %.4f %.3f", calls, samples[samples.size() / 2], samples[0], first);
+    std::snprintf(text, sizeof text, "%ld %.4f %.4f %.3f", calls, samples[samples.size() / 2], samples[0], b.first);
     return text;
 }
 
@@ -43,7 +57,7 @@ inline void serve(const Cases& cases) {
     std::cout << "ready";
     for (const auto& c : cases) std::cout << ' ' << c.first;
     std::cout << std::endl;
-    std::map<std::string, std::pair<Step, double>> built;
+    std::map<std::string, Built> built;
     for (std::string line; std::getline(std::cin, line);) {
         std::istringstream in(line);
         std::string word, name;
@@ -59,13 +73,8 @@ inline void serve(const Cases& cases) {
                 for (int i = 0; i < 4; ++i) step();
                 std::printf("%.7g\n", double(step()));
             } else {
-                if (!built.contains(name)) {
-                    const double start = now();
-                    Step step = cases.at(name)();
-                    step();
-                    built[name] = {step, now() - start};
-                }
-                std::printf("%s\n", timed(built[name].first, seconds, built[name].second).c_str());
+                if (!built.contains(name)) built[name] = build(cases.at(name));
+                std::printf("%s\n", timed(built[name], seconds).c_str());
             }
         } catch (const std::exception& e) {
             std::printf("fail %s\n", e.what());

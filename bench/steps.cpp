@@ -1,10 +1,11 @@
 // Where the time of a step goes: every kernel of a plan timed in its place, the least of many runs, those of one op and shape together.
 // Prints Markdown.
 //
-//     steps [NAME]    one of the nets below; mlp_mnist if nothing is said
+//     steps [NAME]    one of the nets below; mlp_mnist if nothing is said. resnet50_infer1 is that of the folder RESNET50
 #include "nets/cnn.hpp"
 #include "nets/lstm.hpp"
 #include "nets/mlp.hpp"
+#include "nets/resnet.hpp"
 
 #include <map>
 
@@ -21,6 +22,7 @@ const std::map<std::string, std::function<bench::Net()>> nets{
     {"cnn_infer50", [] { return bench::cnn(50, false); }},
     {"lstm_forward", [] { return bench::lstm(false); }},
     {"lstm_train", [] { return bench::lstm(true); }},
+    {"resnet50_infer1", [] { return bench::resnet50(std::getenv("RESNET50") ? std::getenv("RESNET50") : "."); }},
 };
 
 /// "MatMul [64,784] [784,128] -> [64,128]": the last op of what a kernel computes, with what it reads and writes.

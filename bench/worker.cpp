@@ -1,7 +1,7 @@
 // tenon as a worker beside the same nets in other libraries: protocol.hpp says how it is asked.
 //
 // Variants: `typed`, the program as a user writes it (a save that leaves writing to the system, as the others' do); `durable`, one that waits for the disk;
-// `imported`, the same net saved by it and imported from its .meta; `function`, value_and_gradient.
+// `view`, a restore into verified views of the file; `imported`, the same net saved by it and imported from its .meta; `function`, value_and_gradient.
 // THREADS says how many threads a session has, one if it is not there. ResNet-50 is there if RESNET50 names the folder of its checkpoint (nets/resnet.hpp).
 #include "nets/checkpoints.hpp"
 #include "nets/cnn.hpp"
@@ -29,7 +29,7 @@ int main() {
         cases[std::string(name) + "/typed"] = [=] { return Model(net(), options); };
         cases[std::string(name) + "/imported"] = [=] { return Model(imported(net()), options); };
     }
-    for (const auto& [name, what] : {std::pair("save_1gib/typed", Files::save), {"save_1gib/durable", Files::save_durable}, {"restore_1gib/typed", Files::restore}}) cases[name] = [what] { return checkpoint<1 << 20>(256, what); };
+    for (const auto& [name, what] : {std::pair("save_1gib/typed", Files::save), {"save_1gib/durable", Files::save_durable}, {"restore_1gib/typed", Files::restore}, {"restore_1gib/view", Files::view}}) cases[name] = [what] { return checkpoint<1 << 20>(256, what); };
     for (const auto& [name, what] : {std::pair("save_small/typed", Files::save), {"save_small/durable", Files::save_durable}, {"restore_small/typed", Files::restore}}) cases[name] = [what] { return checkpoint<64>(3000, what); };
     if (const char* folder = std::getenv("RESNET50")) cases["resnet50_infer1/imported"] = [=] { return Model(resnet50(folder), options); };
     serve(cases);

@@ -1,5 +1,5 @@
 """Runs the programs that compare within one process, and processes that are timed as a whole."""
-import json, os, shutil, statistics, subprocess, sys, tempfile, time
+import ctypes, json, os, statistics, subprocess, sys, tempfile, time
 
 
 def rows_of(program, arguments=(), rounds=None, cpu=None):
@@ -24,12 +24,25 @@ def _once(command):
 
 
 def _peak_mib(command):
-    """By `time`, if it is installed: a child of Python begins with Python's own peak."""
-    time_program = shutil.which("time")
-    if not time_program:
-        return {}
-    done = subprocess.run([time_program, "-f", "%M", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    return {"peak_mib": round(int(done.stderr.split()[-1]) / 1024, 1)} if done.returncode == 0 else {}
+    """Its own peak. A child of Python begins with Python's, so a shell starts it, and Python inherits it from the shell."""
+    try:
+        if ctypes.CDLL(None).prctl(36, 1, 0, 0, 0):  # PR_SET_CHILD_SUBREAPER
+            return {}
+    except AttributeError:
+        return {}  # not Linux
+    shell = subprocess.run(["sh", "-c", '"$@" >/dev/null 2>&1 </dev/null & echo $!', "sh", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    _, status, used = os.wait4(int(shell.stdout), 0)
+    return {"peak_mib": round(used.ru_maxrss / 1024, 1)} if status == 0 else {}
+
+
+def _least(printed):
+    """Of words that several rounds printed, each in its place: the least, where they are numbers."""
+    def least(words):
+        try:
+            return min(words, key=float)
+        except ValueError:
+            return words[-1]
+    return " ".join(least(words) for words in zip(*(p.split() for p in printed)))
 
 
 def whole_processes(commands, rounds):
@@ -44,4 +57,4 @@ def whole_processes(commands, rounds):
             elif r:
                 got[name].append(result)
     return [{"name": name, "min_ms": min(x[0] for x in got[name]) * 1e3, "median_ms": statistics.median(x[0] for x in got[name]) * 1e3, "cpu_ms": min(x[1] for x in got[name]) * 1e3,
-             "printed": got[name][-1][2]} | _peak_mib(command) for name, command in commands if got[name]]
+             "printed": _least([x[2] for x in got[name]])} | _peak_mib(command) for name, command in commands if got[name]]

@@ -30,9 +30,9 @@ class Drawing:
             self.text(x + 14, y, name)
             x += 24 + 6.2 * len(name)
 
-    def save(self, path):
+    def __str__(self):
         head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}" font-family="sans-serif">'
-        path.write_text("\n".join([head, *self.parts, "</svg>", ""]))
+        return "\n".join([head, *self.parts, "</svg>", ""])
 
 
 def short(value):
@@ -44,12 +44,12 @@ def decades(low, high):
     return [10.0 ** k for k in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
 
 
-def bars(path, title, groups, series, colours, marks=(1.0,), unit="x"):
-    """`groups`: [(label, {name of a series: value})]; horizontal bars on a logarithmic scale, with lines at `marks`."""
+def bars(title, groups, series, colours, marks=(1.0,), unit="x"):
+    """`groups`: [(label, {name of a series: value})]; horizontal bars on a logarithmic scale, with lines at `marks`. The drawing as text; empty if nothing is to be drawn."""
     groups = [(label, row) for label, row in groups if row]
     values = [v for _, row in groups for v in row.values()] + list(marks)
     if not groups:
-        return
+        return ""
     low, high = min(values) / 1.25, max(values) * 1.6
     left, right, bar, gap, top = 260, 60, 11, 12, 58
     height = top + sum(len(row) * bar + gap for _, row in groups) + 34
@@ -74,14 +74,14 @@ def bars(path, title, groups, series, colours, marks=(1.0,), unit="x"):
                 d.text(x(max(begin, row[name])) + 4, y + 8.5, short(row[name]) + unit, size=9)
                 y += bar
         y += gap
-    d.save(path)
+    return str(d)
 
 
-def growth(path, title, panels):
-    """`panels`: [(title, name of x, name of y, {series: [(x, y)]})], four to a drawing, both axes logarithmic."""
+def growth(title, panels):
+    """`panels`: [(title, name of x, name of y, {series: [(x, y)]})], two in a row, both axes logarithmic. The drawing as text, or empty."""
     panels = [p for p in panels if any(p[3].values())]
     if not panels:
-        return
+        return ""
     wide, tall = 440, 270
     d = Drawing(2 * wide + 20, 40 + tall * ((len(panels) + 1) // 2), title)
     for k, (name, x_name, y_name, series) in enumerate(panels):
@@ -105,4 +105,4 @@ def growth(path, title, panels):
         d.text(x0 + w / 2, y0 + h + 28, f"{x_name}; {y_name} upwards", size=10, anchor="middle")
         for line, colour in zip(series.values(), COLOURS):
             d.path([(x(a), y(b)) for a, b in sorted(line)], colour)
-    d.save(path)
+    return str(d)

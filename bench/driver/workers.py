@@ -1,6 +1,7 @@
 """Asks workers in turn: each is a live process, a round is one slice of each, and a slice during which the worker did not have its core is taken again."""
 import os, select, statistics, subprocess, sys
 
+ONE = "one"  # tenon with one thread, beside tenon with more
 AGAIN = "again"  # the A/A pair: the first entry of a case is asked twice a round
 TRIES = 4
 PATIENCE = 180  # seconds for an answer
@@ -8,7 +9,7 @@ PATIENCE = 180  # seconds for an answer
 
 class Worker:
     def __init__(self, name, command, cpus, environment, log):
-        self.name, self.cores = name, len(cpus)
+        self.name, self.cpus, self.cores = name, cpus, len(cpus)
         self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1, env={**os.environ, **environment},
                                         preexec_fn=lambda: os.sched_setaffinity(0, cpus))
         words = self.process.stdout.readline().split()
@@ -34,15 +35,27 @@ class Worker:
             pass  # a thread that ended, or a system that does not say
         return total * 1e-9
 
+    def move(self, cpus=None):
+        """All its threads may use these cores; without an argument, those that it began on."""
+        cpus = cpus or self.cpus
+        self.cores = len(cpus)
+        for thread in os.listdir(f"/proc/{self.process.pid}/task") if self.process.poll() is None else []:
+            try:
+                os.sched_setaffinity(int(thread), cpus)
+            except OSError:
+                pass  # a thread that ended
+
     def close(self):
         self.process.stdin.close()
         self.process.wait()
 
 
-def _slice(worker, variant, seconds):
+def _slice(worker, variant, seconds, files):
     """(median, minimum, first call) and how often it was taken; a sentence if the worker cannot."""
     best = None
     for attempt in range(1, TRIES + 1):
+        if files:
+            os.sync()  # pages that another library left to be written would be waited for
         before = worker.waited()
         said = worker.ask("run", variant, seconds)
         if said.startswith("fail"):
@@ -64,6 +77,9 @@ def measure(workers, cases, only, rounds, seconds):
         if not entries:
             continue
         print(f"{case.name}: ", end="", file=sys.stderr, flush=True)
+        if case.files:
+            for w in {id(e["of"]): e["of"] for e in entries}.values():
+                w.move(os.sched_getaffinity(0))
         for e in entries:
             said = e["of"].ask("check", e["offer"])
             if said.startswith("fail"):
@@ -77,7 +93,7 @@ def measure(workers, cases, only, rounds, seconds):
             for e in entries:
                 if "failed" in e:
                     continue
-                got, attempts = _slice(e["of"], e["offer"], seconds)
+                got, attempts = _slice(e["of"], e["offer"], seconds, case.files)
                 taken, slices = taken + attempts, slices + 1
                 if isinstance(got, str):
                     e["failed"] = got[5:]
@@ -87,6 +103,7 @@ def measure(workers, cases, only, rounds, seconds):
             print(".", end="", file=sys.stderr, flush=True)
         for e in entries:
             e["of"].ask("forget", e["offer"])
+            e["of"].move()
         print(f" {100 * (taken - slices) // max(1, slices)}% of the slices taken again", file=sys.stderr)
         results[case.name] = {"taken_again": round((taken - slices) / max(1, slices), 2), "entries": [_row(e) for e in entries]}
     return results
@@ -100,8 +117,12 @@ def _row(e):
 
 
 def disagreements(results):
-    """Sentences about fifth values that differ by more than rounding; every library has weights of its own in ResNet-50."""
+    """Sentences about fifth values that differ by more than rounding, or with the number of threads; every library has weights of its own in ResNet-50."""
     for case, result in results.items():
-        values = {e["worker"] + " " + e["variant"]: e["fifth"] for e in result["entries"] if "fifth" in e and not (case.startswith("resnet") and e["worker"] in ("torch", "jax"))}
+        entries = [e for e in result["entries"] if "fifth" in e and not (case.startswith("resnet") and e["worker"] in ("torch", "jax"))]
+        values = {e["worker"] + " " + e["variant"]: e["fifth"] for e in entries}
         if values and not max(values.values()) - min(values.values()) <= 1e-4 * max(abs(v) for v in values.values()):  # what is no number agrees with none
             yield f"{case}: the fifth values differ: " + ", ".join(f"{k} {v:.7g}" for k, v in values.items())
+        for e in entries:
+            if e["worker"] == ONE and values.get(f"tenon {e['variant']}") != e["fifth"]:
+                yield f"{case}: tenon's fifth value is {e['fifth']:.9g} with one thread, {values.get('tenon ' + e['variant'])} with more"

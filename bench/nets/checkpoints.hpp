@@ -45,18 +45,19 @@ public:
         return 1;
     }
     /// Gives the last variable's last element.
-    float restore() {
-        saver_.restore(session_, prefix_);
+    float restore(tenon::Restore how = tenon::Restore::copy) {
+        saver_.restore(session_, prefix_, how);
         const tenon::Tensor value = session_.run(last_);
         return value.data<float>()[value.size() - 1];
     }
 };
 
-enum class Files { save, save_durable, restore };
+enum class Files { save, save_durable, restore, view };
 
 template <std::int64_t floats> Step checkpoint(int count, Files what) {
     const auto held = std::make_shared<Checkpoint>(std::integral_constant<std::int64_t, floats>{}, count, what == Files::save_durable);
     if (what == Files::restore) return [held] { return held->restore(); };
+    if (what == Files::view) return [held] { return held->restore(tenon::Restore::view); };
     return [held] { return held->save(); };
 }
 

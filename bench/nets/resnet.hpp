@@ -6,7 +6,7 @@
 
 namespace bench {
 
-/// Inference of one grey image. `folder` is where `bench/peers/tf1.py make FOLDER` wrote the checkpoint.
+/// Inference of one grey image. `folder` is where `bench/peers/tf1_worker.py make_resnet FOLDER` wrote the checkpoint.
 inline Net resnet50(const std::string& folder) {
     using namespace tenon;
     const std::string prefix = folder + "/resnet50-1";
