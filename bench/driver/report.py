@@ -5,7 +5,7 @@ from . import svg, workers
 from .cases import CASES, limit_us
 
 PEERS = {"tf1": "TensorFlow", "torch": "PyTorch", "jax": "JAX", "hand": "hand-written"}
-VIEWS = "1 GiB in 256 tensors: restore as verified views"  # TensorFlow's counterpart is its restore
+VIEWS = "1 GiB in 256 tensors: as verified views"  # TensorFlow's counterpart is its restore
 
 
 def best(entries, worker, variants=None):
@@ -166,7 +166,7 @@ def files_of(data):
     over_limit = [(r["case"].label, {n: r[p] / r["limit"] for p, n in everyone.items() if r[p]}) for r in nets if r["limit"] and r["tenon"]]
     plots = {
         "ratios": svg.bars("Time of others over tenon's (longer: tenon is faster)", _others(nets), list(PEERS.values()), svg.COLOURS[1:]),
-        "limits": svg.bars("Time over the machine's limit, which counts multiplications by padding (who passes over them may take less)", over_limit, list(everyone.values()), svg.COLOURS),
+        "limits": svg.bars("Time over the machine's limit (padding counts as work: who passes over it may come below 1)", over_limit, list(everyone.values()), svg.COLOURS),
         "files": svg.bars("Checkpoints: time of others over tenon's (longer: tenon is faster)", _others(files), [PEERS["tf1"], PEERS["torch"]], svg.COLOURS[1:]),
         "growth": svg.growth("How the cost of a step grows", _growth(data["programs"])),
     }

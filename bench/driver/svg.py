@@ -69,8 +69,8 @@ def bars(title, groups, series, colours, marks=(1.0,), unit="x"):
         d.text(left - 8, y + len(row) * bar / 2 + 4, label, anchor="end")
         for name, colour in zip(series, colours):
             if name in row:
-                begin = max(low, min(marks[0], row[name])) if marks else low
-                d.box(min(x(begin), x(row[name])), y, abs(x(row[name]) - x(begin)), bar - 2, colour)
+                begin = marks[0] if marks else low
+                d.box(x(min(begin, row[name])), y, abs(x(row[name]) - x(begin)), bar - 2, colour)
                 d.text(x(max(begin, row[name])) + 4, y + 8.5, short(row[name]) + unit, size=9)
                 y += bar
         y += gap
