@@ -1,6 +1,6 @@
 // Save and restore of 1 GiB in tensors of 4 MiB, and of 3,000 tensors of 256 bytes, as programs do it, beside raw loops that write and read the same bytes with
-// their checksums, on one thread. Of the two that save durably, one gives the promise that tenon gives, the old file whole until the new one is; the other empties its old
-// file first. A raw loop is listed twice, so that one sees what a ratio is worth.
+// their checksums, on one thread; a file's room is asked for first, without which writing takes two to three times as long. Of the two that save durably, one gives the
+// promise that tenon gives, the old file whole until the new one is; the other empties its old file first. A raw loop is listed twice, so that one sees what a ratio is worth.
 // Usage: checkpoint [directory] [MiB]
 #include "harness.hpp"
 
@@ -14,7 +14,7 @@
 using namespace tenon;
 
 namespace {
-constexpr std::size_t piece = 1 << 20;
+constexpr std::size_t piece = 256 << 10;
 [[noreturn]] void fail(const char* what) { std::perror(what), std::exit(1); }
 void use(std::uint32_t crc) { if (crc == 42) std::puts(""); }
 
@@ -22,6 +22,9 @@ void write_all(int fd, const std::byte* p, std::size_t n) { if (write(fd, p, n) 
 void raw_save(const std::string& path, const std::vector<Tensor>& tensors, bool sync) {
     const int fd = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0644);
     if (fd < 0) fail("open");
+    std::size_t all = 0;
+    for (const Tensor& t : tensors) all += t.bytes();
+    if (posix_fallocate(fd, 0, off_t(all))) fail("posix_fallocate");
     std::uint32_t crc = 0;
     for (const Tensor& t : tensors)
         for (std::size_t at = 0; at < t.bytes(); at += piece) {

@@ -24,13 +24,13 @@ def _once(command):
 
 
 def _peak_mib(command):
-    """Its own peak. A child of Python begins with Python's, so a shell starts it, and Python inherits it from the shell."""
+    """Its own peak. A child of Python begins with Python's, so a shell starts it, which becomes `echo` and so never waits for it, and Python inherits it."""
     try:
         if ctypes.CDLL(None).prctl(36, 1, 0, 0, 0):  # PR_SET_CHILD_SUBREAPER
             return {}
     except AttributeError:
         return {}  # not Linux
-    shell = subprocess.run(["sh", "-c", '"$@" >/dev/null 2>&1 </dev/null & echo $!', "sh", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    shell = subprocess.run(["sh", "-c", '"$@" >/dev/null 2>&1 </dev/null & exec echo $!', "sh", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     _, status, used = os.wait4(int(shell.stdout), 0)
     return {"peak_mib": round(used.ru_maxrss / 1024, 1)} if status == 0 else {}
 
@@ -45,13 +45,13 @@ def _least(printed):
     return " ".join(least(words) for words in zip(*(p.split() for p in printed)))
 
 
-def whole_processes(commands, rounds):
-    """[(name, command)] in turn: milliseconds from start to end, and of CPU, and peak memory. The first round fills the page cache and is not counted."""
+def whole_processes(commands, rounds, more=()):
+    """[(name, command)] in turn: milliseconds from start to end, and of CPU, and peak memory; that without the arguments `more`. The first round fills the page cache and is not counted."""
     commands = [(name, [str(c) for c in command]) for name, command in commands]
     got = {name: [] for name, _ in commands}
     for r in range(rounds + 1):
         for name, command in commands:
-            *result, code = _once(command)
+            *result, code = _once([*command, *more])
             if code:
                 print(f"bench/run: {name} ended with {code}", file=sys.stderr)
             elif r:

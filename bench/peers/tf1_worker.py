@@ -5,7 +5,7 @@
     tf1_worker.py make_resnet FOLDER   writes that checkpoint: resnet50-1.meta with gradients, weight decay, clipping, Adam, averages and summaries
     tf1_worker.py make_cold FOLDER     writes the graph (w1 + w2) * bias, and its checkpoint
     tf1_worker.py cold FOLDER          imports, restores and runs that, and prints the result
-    tf1_worker.py import FILE          prints the seconds that import_meta_graph takes, the first time and, least of two, later
+    tf1_worker.py import FILE [N]      prints the seconds that import_meta_graph takes, the first time and, least of N, later
 """
 import os, sys, tempfile, time
 
@@ -182,20 +182,19 @@ def cold(folder):
     print(restored(tf.train.latest_checkpoint(folder)).run("op_to_restore:0", {"w1:0": 13.0, "w2:0": 17.0}))
 
 
-def time_import(path):
-    for more in (1, 2):
-        times = []
-        for _ in range(more):
-            with tf.Graph().as_default():
-                start = time.perf_counter()
-                tf.train.import_meta_graph(path)
-                times.append(time.perf_counter() - start)
-        print(min(times))
+def time_import(path, more=0):
+    times = []
+    for _ in range(1 + int(more)):
+        with tf.Graph().as_default():
+            start = time.perf_counter()
+            tf.train.import_meta_graph(path)
+            times.append(time.perf_counter() - start)
+    print(times[0], *([min(times[1:])] if more else []))
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        {"make_resnet": make_resnet, "make_cold": make_cold, "cold": cold, "import": time_import}[sys.argv[1]](sys.argv[2])
+        {"make_resnet": make_resnet, "make_cold": make_cold, "cold": cold, "import": time_import}[sys.argv[1]](*sys.argv[2:])
     else:
         cases = {f"{name}/session.run": lambda name=name: perceptron(name) for name in MLPS}
         cases |= {f"{name}/session.run": lambda size=size: convolutional(*size) for name, size in CNNS.items()}
