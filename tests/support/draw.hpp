@@ -25,10 +25,12 @@ struct Draw {
     }
 };
 
-/// How far the worst element is from what is wanted.
+/// The larger of two distances, and NaN once one of them is.
+inline double farther(double worst, double d) { return std::isnan(worst) || d <= worst ? worst : d; }
+/// How far the worst element is from what is wanted: NaN if one is that is not wanted.
 template <class T> double distance(const std::vector<T>& got, const std::vector<double>& want) {
     double worst = 0;
-    for (std::size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(got[i]) - want[i]));
+    for (std::size_t i = 0; i < got.size(); ++i) worst = farther(worst, std::abs(static_cast<double>(got[i]) - want[i]));
     return worst;
 }
 

@@ -67,7 +67,80 @@ double objective(const batch_norm::Shape& s, const std::vector<double>& x, const
     return sum;
 }
 
+/// Everything that batch_norm tells of a batch, by plain loops.
+struct Plain {
+    std::vector<double> y, mean, variance, dx, dscale, doffset;
+
+    /// `given`: mean and variance, or nothing, which is training.
+    Plain(const batch_norm::Shape& s, const std::vector<double>& x, const std::vector<double>& g, const std::vector<double>& scale, const std::vector<double>& offset, double epsilon, const std::vector<double>* given)
+        : y(x.size()), mean(scale.size()), variance(scale.size()), dx(x.size()), dscale(scale.size()), doffset(scale.size()) {
+        const auto n = static_cast<double>(s.outer * s.inner);
+        for (std::size_t c = 0; c < scale.size(); ++c) {
+            const auto each = [&](auto f) {
+                for (std::int64_t o = 0; o < s.outer; ++o)
+                    for (std::int64_t i = 0; i < s.inner; ++i) f(static_cast<std::size_t>((o * s.channels + static_cast<std::int64_t>(c)) * s.inner + i));
+            };
+            if (given) {
+                mean[c] = given[0][c], variance[c] = given[1][c];
+            } else {
+                each([&](std::size_t i) { mean[c] += x[i]; });
+                mean[c] /= n;
+                each([&](std::size_t i) { variance[c] += (x[i] - mean[c]) * (x[i] - mean[c]); });
+                variance[c] /= n;
+            }
+            const double r = 1 / std::sqrt(variance[c] + epsilon);
+            double sum_g = 0, sum_gz = 0;
+            each([&](std::size_t i) {
+                const double z = (x[i] - mean[c]) * r;
+                y[i] = z * scale[c] + offset[c];
+                sum_g += g[i], sum_gz += g[i] * z;
+            });
+            doffset[c] = sum_g, dscale[c] = sum_gz;
+            each([&](std::size_t i) { dx[i] = scale[c] * r * (given ? g[i] : g[i] - sum_g / n - (x[i] - mean[c]) * r * sum_gz / n); });
+        }
+    }
+};
+
 }  // namespace
+
+TEST_CASE_TEMPLATE("batch normalisation and its gradients are plain loops over random shapes, channels first or last, in training and inference", T, float, double) {
+    Draw draw(15);
+    for (int k = 0; k < 300; ++k) {
+        const std::int64_t n = draw.below(k % 7 ? 6 : 3), c = draw.between(1, k % 3 ? 9 : 40), h = draw.below(k % 5 ? 6 : 40), w = draw.between(1, 9);
+        const auto s = draw.coin() ? batch_norm::Shape::nhwc(n, h, w, c) : batch_norm::Shape::nchw(n, c, h, w);
+        const bool training = draw.coin();
+        const auto size = n * c * h * w;
+        const auto x = draw.numbers<T>(size), g = draw.numbers<T>(size), scale = draw.numbers<T>(c), offset = draw.numbers<T>(c), given_mean = draw.numbers<T>(c);
+        auto given_variance = draw.numbers<T>(c);
+        for (auto& v : given_variance) v += T(0.75);
+        const T epsilon = T(0.03125);
+        std::vector<T> y(x.size()), dx(x.size()), mean(given_mean), variance(given_variance), dscale(scale.size(), T(9)), doffset(scale.size(), T(9));
+        Buffer workspace(batch_norm::workspace_bytes<T>(s));
+        if (training) {
+            batch_norm::training(s, x.data(), scale.data(), offset.data(), epsilon, y.data(), mean.data(), variance.data(), workspace.data());
+            batch_norm::training_grad(s, g.data(), x.data(), scale.data(), mean.data(), variance.data(), epsilon, dx.data(), dscale.data(), doffset.data(), workspace.data());
+        } else {
+            batch_norm::inference(s, x.data(), scale.data(), offset.data(), mean.data(), variance.data(), epsilon, y.data(), workspace.data());
+            batch_norm::inference_grad(s, g.data(), x.data(), scale.data(), mean.data(), variance.data(), epsilon, dx.data(), dscale.data(), doffset.data(), workspace.data());
+        }
+        const auto wide = [](const std::vector<T>& v) { return std::vector<double>(v.begin(), v.end()); };
+        const std::vector<double> given[]{wide(given_mean), wide(given_variance)};
+        const Plain want(s, wide(x), wide(g), wide(scale), wide(offset), static_cast<double>(epsilon), training ? nullptr : given);
+        INFO((training ? "training" : "inference"), " [", s.outer, ",", s.channels, ",", s.inner, "]");
+        const double near = static_cast<double>(std::numeric_limits<T>::epsilon()) * 100;
+        REQUIRE(test::distance(y, want.y) <= near);
+        REQUIRE(test::distance(dx, want.dx) <= near);
+        REQUIRE(test::distance(dscale, want.dscale) <= near * (1 + std::sqrt(double(s.count()))));
+        REQUIRE(test::distance(doffset, want.doffset) <= near * (1 + std::sqrt(double(s.count()))));
+        if (s.count() == 0 && training) {
+            REQUIRE(std::isnan(mean[0]));
+            REQUIRE(std::isnan(variance[0]));
+        } else {
+            REQUIRE(test::distance(mean, want.mean) <= near);
+            REQUIRE(test::distance(variance, want.variance) <= near);
+        }
+    }
+}
 
 TEST_CASE("FusedBatchNorm and its gradients give TensorFlow's numbers, in training and inference") {
     int seen = 0;
