@@ -9,12 +9,21 @@ namespace tenon::test {
 
 struct Memory {
     std::atomic<long> taken{0};    ///< how often memory was asked for
+    std::atomic<long> held{0};     ///< what was given and has not come back
     std::atomic<long> refused{0};  ///< the request, counted by `taken` from 1, that fails; 0: none
     bool refuses() { return ++taken == refused; }
 };
 inline Memory memory;
 
-inline void* take_memory(std::size_t n, std::size_t alignment = alignof(std::max_align_t)) noexcept { return memory.refuses() ? nullptr : std::aligned_alloc(alignment, (n + alignment - (n > 0)) / alignment * alignment); }
+inline void* take_memory(std::size_t n, std::size_t alignment = alignof(std::max_align_t)) noexcept {
+    void* const p = memory.refuses() ? nullptr : std::aligned_alloc(alignment, (n + alignment - (n > 0)) / alignment * alignment);
+    memory.held += p != nullptr;
+    return p;
+}
+inline void give_memory(void* p) noexcept {
+    memory.held -= p != nullptr;
+    std::free(p);
+}
 
 /// While it lives, one request for memory is refused.
 struct Refusal {
@@ -48,7 +57,7 @@ template <class Once, class Again> long each_request(Once once, Again again) {
 }
 [[gnu::noinline]] void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return tenon::test::take_memory(n); }
 [[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept { return tenon::test::take_memory(n, static_cast<std::size_t>(a)); }
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { tenon::test::give_memory(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { tenon::test::give_memory(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { tenon::test::give_memory(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { tenon::test::give_memory(p); }

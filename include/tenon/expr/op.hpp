@@ -134,9 +134,10 @@ template <auto op> struct Constant {
     using type = std::remove_const_t<decltype(op)>;
     constexpr auto operator()() const { return op; }
     template <class F> constexpr auto map(F) const { return Constant<F{}(op)>{}; }
-    template <class Ask, class Yes, class No> constexpr auto choose(Ask, Yes yes, No no) const {
-        if constexpr (Ask{}(op)) return yes();
-        else return no();
+    /// Of yes(x...) and no(x...) only what is chosen is compiled: the other's shapes need not fit.
+    template <class Ask, class Yes, class No, class... X> constexpr auto choose(Ask, Yes yes, No no, const X&... x) const {
+        if constexpr (Ask{}(op)) return yes(x...);
+        else return no(x...);
     }
 };
 template <class O> struct RunTime {
@@ -146,7 +147,7 @@ template <class O> struct RunTime {
     bool complete = true;           ///< false if a member that is an input is not known yet
     constexpr auto operator()() const { return op; }
     template <class F> constexpr auto map(F f) const { return RunTime<decltype(f(op))>{f(op)}; }
-    template <class Ask, class Yes, class No> constexpr auto choose(Ask ask, Yes yes, No no) const { return ask(op) ? yes() : no(); }
+    template <class Ask, class Yes, class No, class... X> constexpr auto choose(Ask ask, Yes yes, No no, const X&... x) const { return ask(op) ? yes(x...) : no(x...); }
 };
 /// What a rule returns for an input that receives nothing.
 struct no_gradient {};

@@ -66,8 +66,8 @@ struct MatMul {
     static auto gradient(auto self, auto g, auto, auto a, auto b) {
         const auto da = [](MatMul m) { return m.transpose_a ? MatMul{m.transpose_b, true} : MatMul{false, !m.transpose_b}; };
         const auto db = [](MatMul m) { return m.transpose_b ? MatMul{true, m.transpose_a} : MatMul{!m.transpose_a, false}; };
-        return std::tuple(self.choose([](MatMul m) { return m.transpose_a; }, [&] { return call(self.map(da), b, g); }, [&] { return call(self.map(da), g, b); }),
-                          self.choose([](MatMul m) { return m.transpose_b; }, [&] { return call(self.map(db), g, a); }, [&] { return call(self.map(db), a, g); }));
+        return std::tuple(self.choose([](MatMul m) { return m.transpose_a; }, [&](const auto& x, const auto& d) { return call(self.map(da), x, d); }, [&](const auto& x, const auto& d) { return call(self.map(da), d, x); }, b, g),
+                          self.choose([](MatMul m) { return m.transpose_b; }, [&](const auto& x, const auto& d) { return call(self.map(db), d, x); }, [&](const auto& x, const auto& d) { return call(self.map(db), x, d); }, a, g));
     }
 
 private:
