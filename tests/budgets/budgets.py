@@ -10,6 +10,8 @@ BUDGETS = {
     "pattern": (0.35, "s", "a further pattern of statement, with its gradients", 0.4),
     "pattern text": (10_000, "bytes", "machine code of a further pattern of statement, with its gradients", 20_000),
     "text growth": (1.15, "times", "machine code of the second dozen of patterns against the first", 1.15),
+    "value_and_gradient": (1.0, "s", "value_and_gradient of a perceptron of two layers", 1.0),
+    "value_and_gradient again": (0.65, "s", "the same function of tensors of other shapes", 0.65),
     "20 layers": (15.0, "s", "a network of 20 layers of 20 shapes with its training step", 10.0),
     "20 layers memory": (800, "MB", "the compiler's peak", 1000),
     "import": (80.0, "s", "a program that imports a graph and compiles all kernels", 60.0),
@@ -41,6 +43,17 @@ def patterns(n):
         f, g, h = UNARY[i % 4], UNARY[i // 4 % 4], UNARY[i // 16 % 4]
         text += (f"void pattern_{i}() {{\n    Variable<float, Shape<16>> a{{\"a\", constant(0.1f)}}, b{{\"b\", constant(0.2f)}}, c{{\"c\", constant(0.3f)}};\n"
                  f"    const auto y = {f}(a * b + {g}(c)) * {h}(b);\n    const auto [da, db, dc] = gradients(sum(y), a, b, c);\n    static_cast<void>(da), static_cast<void>(db), static_cast<void>(dc);\n}}\n")
+    return text
+
+
+def functions(n):
+    """`n` perceptrons of two layers and a batch, all of other shapes, with their gradients on the tape."""
+    text = "#include <tenon/grad/value_and_gradient.hpp>\n" + INCLUDE
+    for i in range(n):
+        batch, inputs, hidden = 4 + i, 2 + i, 8 + i
+        text += (f"auto function_{i}(const Fixed<float, Shape<{batch}, {inputs}>>& x, const Fixed<float, Shape<{batch}, 1>>& t, const Fixed<float, Shape<{inputs}, {hidden}>>& w1, const Fixed<float, Shape<{hidden}>>& b1,\n"
+                 f"    const Fixed<float, Shape<{hidden}, 1>>& w2, const Fixed<float, Shape<1>>& b2) {{\n"
+                 f"    return value_and_gradient([&](auto v1, auto c1, auto v2, auto c2) {{ return mean(square(sigmoid(matmul(tanh(matmul(x, v1) + c1), v2) + c2) - t)); }})(w1, b1, w2, b2);\n}}\n")
     return text
 
 

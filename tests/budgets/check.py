@@ -81,6 +81,15 @@ def pattern():
     return {"pattern": unhurried(seconds, limit("pattern")), **code}
 
 
+def value_and_gradient():
+    def of(fewer, more, n):
+        return lambda: (compiled(more)[0] - compiled(fewer)[0]) / n
+
+    one = budgets.functions(1)
+    return {"value_and_gradient": unhurried(of(budgets.INCLUDE, one, 1), limit("value_and_gradient")),
+            "value_and_gradient again": unhurried(of(one, budgets.functions(6), 5), limit("value_and_gradient again"))}
+
+
 def costs(name, text, *options):
     """Seconds as `name`, and the compiler's peak as its memory."""
     peaks = []
@@ -106,7 +115,7 @@ def import_prebuilt():
 
 
 tally, measured = Tally(), set()
-for measure in (include, typed_call, pattern, network, importing, import_prebuilt):
+for measure in (include, typed_call, pattern, value_and_gradient, network, importing, import_prebuilt):
     try:
         figures = measure()
     except DoesNotCompile as e:
