@@ -48,7 +48,7 @@ inline constexpr int vector_bytes = 64;
 #endif
 
 /// The widest that `channels` fill; for fewer, portable ones, which take none of them.
-template <class T> const Rows<T>& rows_for(std::int64_t channels, [[maybe_unused]] Machine m) {
+template <class T> const Rows<T>& rows_for([[maybe_unused]] std::int64_t channels, [[maybe_unused]] Machine m) {
 #if defined(__x86_64__)
     if (m == Machine::avx512 && channels >= avx512::lanes<T>) return avx512::rows<T>;
     if (m != Machine::portable && channels >= avx2::lanes<T>) return avx2::rows<T>;

@@ -83,7 +83,7 @@ inline constexpr int vector_bytes = 64;
 #endif
 
 /// 32 registers hold 14 by 2 sums, 16 hold 6 by 2. Eight sums at least are added to in turn, since an addition takes as long as eight begin in.
-template <class T> const Tiles<T>& tiles_for(Machine m) {
+template <class T> const Tiles<T>& tiles_for([[maybe_unused]] Machine m) {
 #if defined(__x86_64__)
     if (m == Machine::avx512) return avx512::tiles<T, 14, 8>;
     if (m == Machine::avx2) return avx2::tiles<T, 6, 4>;
@@ -92,7 +92,7 @@ template <class T> const Tiles<T>& tiles_for(Machine m) {
     return portable::tiles<T, 6, 4>;
 #endif
 }
-template <class T> const RunTiles<T>& run_tiles_for(Machine m) {
+template <class T> const RunTiles<T>& run_tiles_for([[maybe_unused]] Machine m) {
 #if defined(__x86_64__)
     if (m == Machine::avx512) return avx512::run_tiles<T, 14>;
     if (m == Machine::avx2) return avx2::run_tiles<T, 6>;
