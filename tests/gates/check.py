@@ -2,7 +2,8 @@
 """usage: check.py BUILD_FOLDER [--record]     holds what figures.cpp tells to recorded.json; --record writes what is so now
 
 Nothing here depends on the clock or on the processor: the program is compiled by g++ at -O2 and run under valgrind, which shows every program
-the same processor, one with AVX2. What has become dearer fails. What has become cheaper is told, and worth recording.
+the same processor, one with AVX2. What has become dearer fails. What has become cheaper is told, and worth recording. What has to be zero everywhere is
+counted without valgrind: memory, locks and calls of the system in steps that are run again.
 """
 import collections, copy, json, os, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
@@ -71,10 +72,11 @@ def system_calls(log):
 
 def measured(build, folder):
     """What recorded.json holds, as it is now, and what needs no record."""
-    program, object_file, log, files = (Path(folder, name) for name in ("figures", "figures.o", "calls", "files"))
+    program, counting, object_file, log, files = (Path(folder, name) for name in ("figures", "counting", "figures.o", "calls", "files"))
     command = [compiler.find("g++"), "-std=c++20", "-O2", *compiler.include_flags(build), f"-I{SOURCE}", "-pthread"]
     said(*command, "-c", HERE / "figures.cpp", "-o", object_file)
     said(*command, object_file, "-o", program)
+    said(*command, object_file, HERE / "counted.cpp", "-o", counting)  # a program of its own, whose memory comes at other costs
     told = dict(line.split() for line in valgrind("none", program, "plans").splitlines())
     made_with = {key: told.pop(key) for key in ("machine", "compiler", "eigen", "library")}
     told = {key: int(value) for key, value in told.items()}
@@ -89,7 +91,8 @@ def measured(build, folder):
     return {"made with": made_with, "instructions": instructions, "text": {"all nets": int(said("size", object_file).splitlines()[1].split()[0])},
             **{kind: {key[:-len(kind) - 1]: n for key, n in told.items() if key.endswith("." + kind)} for kind in ("kernels", "touched", "arena")}, "save": save, "restore": restore}, {
             "needed": {net: sum(told[f"{net}.{part}"] for part in ("arena", "variables", "feeds")) / 2**20 for net in BY_HAND},
-            "held": {net: int(said(program, "memory", net).split()[0]) / 2**10 for net in BY_HAND}, "calls of steps": steps}
+            "held": {net: int(said(program, "memory", net).split()[0]) / 2**10 for net in BY_HAND}, "calls of steps": steps,
+            "again": {name: int(value) for name, value in (line.split() for line in said(counting, "again").splitlines())}}
 
 
 WHAT = {"instructions": "instructions of a training step, or of an import of 1,000 nodes", "text": "bytes of code", "kernels": "kernels of a plan", "touched": "bytes that the kernels of a step read and write", "arena": "bytes of a plan's arena", "save": "system calls of a save",
@@ -113,6 +116,9 @@ def hold(tally, now, beside, recorded):
             tally.claim(f"{what}, {name}: {value}, recorded {was}" + (" -- cheaper: record it" if cheaper else ""), [f"at most {factor * was:.0f} is meant; if it is worth that: check.py BUILD_FOLDER --record"] if value > factor * was else
                         ["nothing was counted"] if was and not value and kind not in ("save", "restore") else [])
     tally.claim("steps that are run again call nothing of the system", [f"{len(beside['calls of steps'])} calls: {', '.join(sorted(set(beside['calls of steps'])))}"] if beside["calls of steps"] else [])
+    for name, n in beside["again"].items():
+        wanted = name.startswith("on_purpose.")
+        tally.claim(f"steps that are run again, {name.replace('.', ', ')}: {n}" if not wanted else f"one is counted if it is there: {name.split('.')[1]}", [] if n == wanted else [f"{n}, not {int(wanted)}"])
     for kind, what in (("needed", "arena, variables and feeds"), ("held", "most that the process held")):
         for net, mib in beside[kind].items():
             tally.claim(f"MiB while training, {what}, {net}: {mib:.1f}, by hand {BY_HAND[net]:g}", [f"at most {MORE_MEMORY * BY_HAND[net]:.1f} is meant"] if mib > MORE_MEMORY * BY_HAND[net] else [])
@@ -138,9 +144,10 @@ def unseen(recorded):
         now[kind][name] = grow(now[kind].get(name, 0))
         return now
 
-    good = {"needed": {}, "held": {}, "calls of steps": []}
+    good = {"needed": {}, "held": {}, "calls of steps": [], "again": {"on_purpose.locks": 1, "cnn.allocations": 0, "lstm.locks": 0}}
     cases = [(f"{kind} of {name}", worse(kind, name, lambda n: round(1.06 * n + 1)), good) for kind in WHAT for name in recorded[kind]]
-    cases += [("nothing counted", worse("instructions", "tiny", lambda n: 0), good), ("a call of a new kind", worse("save", "sync", lambda n: n + 1), good), ("a call in a step", recorded, {**good, "calls of steps": ["futex"]}), ("memory", recorded, {**good, "held": {"cnn": 120}})]
+    cases += [("nothing counted", worse("instructions", "tiny", lambda n: 0), good), ("a call of a new kind", worse("save", "sync", lambda n: n + 1), good), ("a call in a step", recorded, {**good, "calls of steps": ["futex"]}), ("memory", recorded, {**good, "held": {"cnn": 120}}),
+              ("locks that nobody counts", recorded, {**good, "again": {"on_purpose.locks": 0}}), ("an allocation in a step", recorded, {**good, "again": {"cnn.allocations": 5}}), ("a lock in a step", recorded, {**good, "again": {"lstm.locks": 1}}), ("a call in a step of another net", recorded, {**good, "again": {"wide.calls": 1}})]
     for what, now, beside in cases:
         tally = Quiet()
         hold(tally, now, beside, recorded)

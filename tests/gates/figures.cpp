@@ -2,6 +2,7 @@
 //
 //     figures plans          MACHINE, COMPILER, EIGEN, LIBRARY; then per net its kernels, the bytes that they read and write, and those of its arena, variables and feeds
 //     figures step NET N     N steps inside measured(); of the net `import`: N times the import of a graph of 1,000 nodes
+//     figures again          allocations and locks, and whether the system was called: one of each on purpose, then those of five steps of every net that has run before. Needs counted.cpp
 //     figures files FOLDER   a save, a restore, and further steps, with a call of getppid() before, between and behind
 //     figures memory NET     the most memory in KiB that the process held until five steps had run
 #include "bench/nets/cnn.hpp"
@@ -13,9 +14,17 @@
 
 #include <fstream>
 #include <gnu/libc-version.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <mutex>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+/// Of counted.cpp.
+extern "C" [[gnu::weak]] long counted_allocations();
+extern "C" [[gnu::weak]] long counted_locks();
 
 namespace {
 
@@ -41,9 +50,13 @@ bench::Step import_of(int nodes) {
     }
     return [bytes = proto::encode(meta)] { return static_cast<float>(import_graph(proto::decode<proto::MetaGraphDef>(bytes), index_of<OpList<OpRow<Identity, Types<float>>>>()).operations().size()); };
 }
+/// What is run again beside `nets`.
+constexpr const char* others[]{"tiny_function", "cnn_inference", "lstm_inference"};
 bench::Step step_of(std::string_view name) {
     if (name == "import") return import_of(1000);
     if (name == "tiny_function") return bench::tiny_mlp_function();
+    if (name == "cnn_inference") return bench::Model(bench::cnn(1, false));
+    if (name == "lstm_inference") return bench::Model(bench::lstm(false));
     for (const auto& [known, net] : nets) if (name == known) return bench::Model(net());
     throw std::runtime_error("no net is called " + std::string(name));
 }
@@ -61,6 +74,46 @@ void plans() {
         for (const auto& f : net.feeds) feeds += f.value.bytes();
         std::printf("%s.kernels %zu\n%s.touched %zu\n%s.arena %zu\n%s.variables %zu\n%s.feeds %zu\n", name, model.plan().kernels(), name, touched, name, model.plan().arena_bytes(), name, variables, name, feeds);
     }
+}
+
+/// 1 if f calls the system: a process of its own does it, which the kernel ends at any call but that of its end.
+int calls_system(const std::function<void()>& f) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        sock_filter rules[]{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+        const sock_fprog all{static_cast<unsigned short>(std::size(rules)), rules};
+        if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all)) ::_exit(1);
+        f();
+        ::_exit(0);
+    }
+    int status = 0;
+    if (child < 0 || ::waitpid(child, &status, 0) != child || (WIFEXITED(status) && WEXITSTATUS(status))) throw std::runtime_error("calls of the system cannot be watched here");
+    return WIFSIGNALED(status);
+}
+
+void again() {
+    if (!counted_allocations || !counted_locks) throw std::runtime_error("this program does not count: link it with counted.cpp");
+    const auto tell = [](const char* name, const std::function<void()>& f, const std::function<void()>& alone) {
+        const long allocations = counted_allocations(), locks = counted_locks();
+        f();
+        const long all = counted_allocations() - allocations, taken = counted_locks() - locks;
+        std::printf("%s.allocations %ld\n%s.locks %ld\n%s.calls %d\n", name, all, name, taken, name, calls_system(alone));
+        std::fflush(stdout);  // before the next fork
+    };
+    const auto lock = [] {
+        std::mutex mutex;
+        const std::lock_guard held(mutex);
+        ::operator delete(::operator new(1));
+    };
+    tell("on_purpose", lock, [] { ::syscall(SYS_getppid); });
+    const auto steps = [&](const char* name) {
+        const auto step = step_of(name);
+        step(), step();
+        const auto five = [&] { for (int i = 0; i < 5; ++i) step(); };
+        tell(name, five, five);
+    };
+    for (const auto& [name, net] : nets) steps(name);
+    for (const char* name : others) steps(name);
 }
 
 void mark() { ::syscall(SYS_getppid); }
@@ -101,6 +154,7 @@ extern "C" [[gnu::noinline]] void measured(const bench::Step& step, int n) {
 int main(int count, char** words) {
     const std::vector<std::string> said(words + 1, words + count);
     if (said == std::vector<std::string>{"plans"}) return plans(), 0;
+    if (said == std::vector<std::string>{"again"}) return again(), 0;
     if (said.size() == 3 && said[0] == "step") {
         const auto step = step_of(said[1]);
         step(), step();
@@ -108,6 +162,6 @@ int main(int count, char** words) {
     }
     if (said.size() == 2 && said[0] == "files") return files(said[1]), 0;
     if (said.size() == 2 && said[0] == "memory") return memory(said[1]), 0;
-    std::fprintf(stderr, "usage: figures plans | step NET N | files FOLDER | memory NET\n");
+    std::fprintf(stderr, "usage: figures plans | again | step NET N | files FOLDER | memory NET\n");
     return 2;
 }
