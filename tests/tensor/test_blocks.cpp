@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
+#include <limits>
 #include <random>
 
 using namespace tenon;
@@ -71,6 +73,54 @@ TEST_CASE("a reader gives each element what broadcasting says, beside any other 
             });
             CHECK_MESSAGE(wrong == 0, shapes(d));
             CHECK(seen == d.whole.size());
+        }
+    }
+}
+
+TEST_CASE("where nothing is broadcast but single elements, an operand is read where it lies or from a tile, which follows its element from run to run") {
+    std::mt19937 random(5);
+    int plain = 0, others = 0;
+    for (int n = 0; n < 400; ++n) {
+        const Drawn d(random);
+        if (d.whole.size() == 0) continue;
+        std::vector<float> whole(static_cast<std::size_t>(d.whole.size())), values(static_cast<std::size_t>(d.operand.size()));
+        for (std::size_t i = 0; i < whole.size(); ++i) whole[i] = static_cast<float>(i);
+        const Ref x{values.data(), d.operand, DType::float32}, y{whole.data(), d.whole, DType::float32}, nobody{nullptr, d.operand, DType::float32};
+        const Ref* operands[]{&x, &y, &nobody};
+        Layouts layouts(operands, 3, d.whole, block);
+        layouts.settle(operands, 4);
+        const auto one_element = d.operand.size() == 1, as_it_is = d.operand.size() == d.whole.size();
+        INFO(shapes(d));
+        CHECK(layouts.is_plain() == (one_element || as_it_is));
+        if (!layouts.is_plain()) { ++others; continue; }
+        ++plain;
+        CHECK(layouts.stays(0) == !as_it_is);
+        CHECK(!layouts.stays(1));
+        CHECK(layouts.stays(2));
+        for (const float first : {0.f, 3.f, -0.f, std::numeric_limits<float>::quiet_NaN(), 5.f}) {  // as a plan runs again and again
+            std::fill(values.begin(), values.end(), first);
+            layouts.cuts.each([&](std::int64_t, std::int64_t count) {
+                const float *const at = layouts.plain<float>(0, x), *const zero = layouts.plain<float>(2, nobody);
+                CHECK(layouts.plain<float>(1, y) == whole.data());
+                std::int64_t wrong = 0;
+                for (std::int64_t k = 0; k < count; ++k) wrong += std::memcmp(&at[k], &first, sizeof first) != 0 || zero[k] != 0;
+                CHECK(wrong == 0);
+            });
+        }
+    }
+    CHECK(plain > 20);
+    CHECK(others > 20);
+}
+
+TEST_CASE_TEMPLATE("of less than a packet nothing is read or written beyond it", T, float, double) {
+    for (std::int64_t n = 0; n < packet_width<T>; ++n) {
+        std::vector<T> from(static_cast<std::size_t>(n), T(7)), to(static_cast<std::size_t>(packet_width<T>), T(1)), padded(to);
+        from.shrink_to_fit();
+        copy_less(to.data(), from.data(), n);
+        copy_padded(padded.data(), from.data(), n);
+        for (std::int64_t i = 0; i < packet_width<T>; ++i) {
+            CHECK(to[static_cast<std::size_t>(i)] == (i < n ? T(7) : T(1)));
+            CHECK(padded[static_cast<std::size_t>(i)] == (i < n ? T(7) : T(0)));
         }
     }
 }

@@ -18,49 +18,55 @@ template <class T, class R, std::size_t N, class F> void each_block(const Call& 
     layouts.cuts.each([&](std::int64_t i, std::int64_t n) { f(out + i, readers, i, n); });
 }
 using Step = void (*)(const void* op, void* y, const void* const* x, std::int64_t n);
-/// The same with one function per op or statement: the loop around it is compiled once per type. What `step` gets is a multiple of `width`
-/// elements; those left at the end of a block come again with some before them, or in buffers of `width`. `totals`: out is the sum of all, or their mean.
+/// One block of `n` elements: `step` gets a multiple of `width`; those left come again with some before them, or in buffers of `width`.
+template <class T, class R, std::size_t most> [[gnu::noinline]] void step_block(const void* op, Step step, std::int64_t width, R* y, const void* (&x)[most], std::size_t operands, std::int64_t n) {
+    const auto left = n & (width - 1), whole = n - left;
+    if (whole) step(op, y, x, whole);
+    if constexpr (std::is_floating_point_v<T> && std::is_same_v<T, R>) {
+        if (left == 0) return;
+        bool again = whole > 0;
+        for (std::size_t k = 0; k < operands; ++k) again &= x[k] != y;
+        const auto from = again ? n - width : whole;
+        alignas(64) T buffer[most + 1][packet_width<T>];
+        for (std::size_t k = 0; k < operands; ++k) {
+            const T* const rest = static_cast<const T*>(x[k]) + from;
+            if (!again) copy_padded(buffer[k], rest, left);
+            x[k] = again ? rest : buffer[k];
+        }
+        step(op, again ? y + from : buffer[most], x, width);
+        if (!again) copy_less(y + from, buffer[most], left);
+    }
+}
+/// The same with one function per op or statement: the loop around it is compiled once per type. `width`, a power of two: a multiple of it is what `step` gets.
+/// `totals`: out is the sum of all, or their mean.
 template <class T, class R, std::size_t most, bool totals = false> [[gnu::noinline]] void walk(const Call& c, Step step, std::int64_t width) {
     const auto& layouts = *static_cast<const Layouts*>(c.prepared);
     const std::size_t operands = layouts.each.size();
-    std::array<Reader<T>, most> readers;
-    for (std::size_t k = 0; k < operands; ++k) readers[k].open(*c.in[k], layouts.each[k], layouts.cuts);
     R* const out = static_cast<R*>(c.out[0]->data);
     alignas(64) std::array<std::conditional_t<totals, T, char>, totals ? block : 1> values;
     [[maybe_unused]] R sum{};
-    layouts.cuts.each([&](std::int64_t i, std::int64_t n) {
-        const void* x[most];
-        R* y;
-        if constexpr (totals) y = values.data();
-        else y = out + i;
-        bool in_place = false;
-        for (std::size_t k = 0; k < operands; ++k) {
-            x[k] = readers[k].at(i, n);
-            in_place |= x[k] == y;
-        }
-        const auto left = n % width;
-        if (n > left) step(c.op, y, x, n - left);
-        if constexpr (std::is_floating_point_v<T> && std::is_same_v<T, R>) {
-            if (left != 0) {
-                const bool again = n > left && !in_place;
-                const auto from = again ? n - width : n - left;
-                alignas(64) T buffer[most + 1][packet_width<T>];
-                for (std::size_t k = 0; k < operands; ++k) {
-                    const T* const rest = static_cast<const T*>(x[k]) + from;
-                    if (!again) copy_padded(buffer[k], rest, left);
-                    x[k] = again ? rest : buffer[k];
-                }
-                step(c.op, again ? y + from : buffer[most], x, width);
-                if (!again) copy_less(y + from, buffer[most], left);
-            }
-        }
-        if constexpr (totals) {  // by lanes, and then what is left: as backward
-            Packet<T> lanes(T(0));
-            for (std::int64_t k = 0; k < n - left; k += packet_width<T>) lanes = lanes + Packet<T>::load(y + k);
-            sum += lanes.sum();
-            for (std::int64_t k = n - left; k < n; ++k) sum += y[k];
-        }
-    });
+    const auto each = [&](const auto& at) __attribute__((always_inline)) {
+        layouts.cuts.each([&](std::int64_t i, std::int64_t n) {
+            const void* x[most];
+            for (std::size_t k = 0; k < operands; ++k) x[k] = at(k, i, n);
+            if constexpr (totals) {  // by lanes, and then what is left: as backward
+                T* const y = values.data();
+                step_block<T, T>(c.op, step, width, y, x, operands, n);
+                const auto left = n & (width - 1);
+                Packet<T> lanes(T(0));
+                for (std::int64_t k = 0; k < n - left; k += packet_width<T>) lanes = lanes + Packet<T>::load(y + k);
+                sum += lanes.sum();
+                for (std::int64_t k = n - left; k < n; ++k) sum += y[k];
+            } else step_block<T, R>(c.op, step, width, out + i, x, operands, n);
+        });
+    };
+    if (layouts.is_plain()) {
+        each([&](std::size_t k, std::int64_t i, std::int64_t) { return layouts.plain<T>(k, *c.in[k]) + (layouts.stays(k) ? 0 : i); });
+    } else {
+        std::array<Reader<T>, most> readers;
+        for (std::size_t k = 0; k < operands; ++k) readers[k].open(*c.in[k], layouts.each[k], layouts.cuts);
+        each([&](std::size_t k, std::int64_t i, std::int64_t n) { return readers[k].at(i, n); });
+    }
     if constexpr (totals) *out = as<Group>(c.op).mean ? sum / static_cast<T>(layouts.cuts.size()) : sum;
 }
 /// Integers wrap, as they do in TensorFlow; signed ones would be undefined.
@@ -85,7 +91,9 @@ template <class O, class T> void step(const void* self, void* to, const void* co
     else step_over<O, T>(as<O>(self), y, n, x(0), x(1), x(2));
 }
 template <class = void> std::shared_ptr<const void> prepare_elementwise(const void*, std::span<const Ref* const> in, std::span<const Ref* const> out) {
-    return std::make_shared<Layouts>(in.data(), in.size(), out[0]->dims, out[0]->dims.size());
+    const auto layouts = std::make_shared<Layouts>(in.data(), in.size(), out[0]->dims, out[0]->dims.size());
+    layouts->settle(in.data());
+    return layouts;
 }
 template <class T> using storage_t = std::conditional_t<std::is_same_v<T, std::string>, std::string,
     std::conditional_t<sizeof(T) == 1, std::uint8_t, std::conditional_t<sizeof(T) == 2, std::uint16_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::conditional_t<sizeof(T) == 8, std::uint64_t, T>>>>>;

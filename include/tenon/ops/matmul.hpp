@@ -39,6 +39,8 @@ struct MatMul {
             using U = std::make_unsigned_t<T>;
             std::fill_n(y.data, y.size(), T(0));
             gemm::add_small<U>(reinterpret_cast<U*>(y.data), reinterpret_cast<const U*>(a), transpose_a, reinterpret_cast<const U*>(b), transpose_b, y.dims[0], y.dims[1], k, U(1));
+        } else if (!c.prepared && c.share.count == 1 && c.out.size() == 1) {
+            gemm::multiply(y.data, a, transpose_a, b, transpose_b, y.dims[0], y.dims[1], k, c.workspace);
         } else {
             const ProductUse use = detail::product_use(c);
             const bool tb = transpose_b && !use.turned;

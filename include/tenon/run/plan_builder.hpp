@@ -145,8 +145,11 @@ private:
         if (d.of_plan) return;
         if (!d.has_own_kernel()) {  // a group: its readers need to know which operands are there
             std::vector<Ref> present;
-            present.reserve(out.size());
-            for (std::size_t i = 0; i < out.size(); ++i) if (d.out[i] != none) out[i] = &present.emplace_back(Ref{&present, out[i]->dims, out[i]->dtype});
+            present.reserve(in.size() + out.size());
+            const auto mark = [&](std::vector<const Ref*>& refs, const std::vector<int>& values) {
+                for (std::size_t i = 0; i < refs.size(); ++i) if (values[i] != none) refs[i] = &present.emplace_back(Ref{&present, refs[i]->dims, refs[i]->dtype});
+            };
+            mark(in, d.in), mark(out, d.out);
             const auto* group = static_cast<const Group*>(d.op);
             if (sharing_) d.shared = sharing_->share(d.run, d.op, *o.table, group, in, out, nullptr);
             if (!d.shared) d.prepared = group->prepare(d.op, in, out);

@@ -7,11 +7,13 @@
 //   general      anything else that broadcasts                     gathered, run by run         scattered
 //
 // With whole operands only, a forward statement is one block: one flat loop. Layouts are found when a plan
-// is made (`Layouts`) and only read when it runs.
+// is made (`Layouts`) and only read when it runs. Where nothing is broadcast but single elements, which is most of what small work is, they are not
+// even read: an operand is an address that goes on, or a tile that the plan keeps.
 #pragma once
 #include "fold.hpp"
 #include "packet.hpp"
 #include "share.hpp"
+#include "tensor.hpp"
 #include "view.hpp"
 
 #include <algorithm>
@@ -44,6 +46,8 @@ struct Layout {
         for (; axis <= r.rank; ++axis)
             if (own_extent() != r[-axis]) kind = general, own = o, result = r, period = r[-1];
     }
+    /// Whether all of a result of `size` elements reads one element.
+    bool is_single(std::int64_t size) const { return kind == periodic && period == 1 && repeat == size; }
     /// Which element of the operand element `i` of the result reads.
     template <class = void> std::int64_t index(std::int64_t i) const {
         if (kind == whole) return i;
@@ -106,7 +110,12 @@ public:
 };
 
 /// Of all operands of one elementwise kernel. `step` is a block, or everything where nothing broadcasts.
-struct Layouts {
+class Layouts {
+    std::vector<std::byte*> tiles_;  // by operand, if it is plain; null: it is read where it lies
+    std::int64_t length_ = 0;        // of a tile
+    Buffer memory_;
+
+public:
     std::vector<Layout> each;
     Cuts cuts;
 
@@ -115,6 +124,34 @@ struct Layouts {
         each.reserve(count);
         for (std::size_t k = 0; k < count; ++k) cuts.respect(each.emplace_back(operands[k]->dims, result));
     }
+    /// Makes `plain` answer, if nothing is broadcast but single elements. `unused`: a bit for each operand whose value nobody uses. The kernel is for one
+    /// thread at a time from here on.
+    template <class = void> void settle(const Ref* const* operands, std::uint64_t unused = 0) {
+        std::size_t held = 0, bytes = sizeof(float);  // what is smaller may be computed in float
+        const auto is_held = [&](std::size_t k) { return each[k].kind != Layout::whole || unused >> k & 1; };
+        for (std::size_t k = 0; k < each.size(); ++k) {
+            if (operands[k]->dtype == DType::string || (!(unused >> k & 1) && is_held(k) && !each[k].is_single(cuts.size()))) return;
+            held += is_held(k);
+            bytes = std::max(bytes, bytes_of(operands[k]->dtype));
+        }
+        length_ = tile_length(cuts);
+        bytes *= static_cast<std::size_t>(length_);
+        if (held) memory_ = Buffer(held * bytes);
+        std::byte* next = std::fill_n(memory_.data(), held * bytes, std::byte()) - held * bytes;
+        for (std::size_t k = 0; k < each.size(); ++k) tiles_.push_back(is_held(k) ? std::exchange(next, next + bytes) : nullptr);
+    }
+    bool is_plain() const { return !tiles_.empty(); }
+    /// Of a plain operand: whether element 0 of a block is read from the same place in every block, of which a block and a packet more may be read.
+    bool stays(std::size_t k) const { return tiles_[k]; }
+    /// Where element 0 is read. A tile holds one element as often as a block has elements; it is what it was in the run before, as long as the element is.
+    template <class T> const T* plain(std::size_t k, const Ref& r) const {
+        if (!tiles_[k]) return static_cast<const T*>(r.data);
+        T* const tile = reinterpret_cast<T*>(tiles_[k]);
+        if (r.data && std::memcmp(tile, r.data, sizeof(T)) != 0) std::fill_n(tile, length_, *static_cast<const T*>(r.data));
+        return tile;
+    }
+    /// Of one block, in whole packets, whatever their width.
+    static std::int64_t tile_length(const Cuts& cuts) { return (std::min(block, cuts.step()) + 15) / 16 * 16; }
 };
 
 /// Nothing of it is set before `open`: kernels have more of them than they need.
@@ -130,7 +167,7 @@ public:
     void open(const Ref& r, const Layout& l, const Cuts& cuts) {
         data_ = static_cast<const T*>(r.data);
         layout_ = &l;
-        length_ = (std::min(block, cuts.step()) + 15) / 16 * 16;  // whole packets, whatever their width
+        length_ = Layouts::tile_length(cuts);
         held_ = -1;
         if (!data_) std::fill_n(tile_, length_, T());  // an operand whose value nobody uses
     }

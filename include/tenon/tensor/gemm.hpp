@@ -16,7 +16,8 @@
 
 namespace tenon::gemm {
 
-/// One factor: rows lie `stride` elements apart; op(a) is its transpose if `transposed`.
+/// One factor: rows lie `stride` elements apart; op(a) is its transpose if `transposed`. Handed on by reference: members written one by one are slow to copy
+/// right after.
 template <class T> struct Factor {
     const T* data;
     std::int64_t stride;
@@ -168,60 +169,69 @@ template <class T> [[gnu::always_inline]] inline void add_small(T* c, const T* a
 }
 
 namespace detail {
-/// For extents so small that packing would be most of the work.
-template <class T> void add_unpacked(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha) {
+/// For extents so small that packing would be most of the work: c += alpha op(a) op(b), or c = alpha op(a) op(b).
+template <class T> void unpacked(T* c, std::int64_t c_stride, const Factor<T>& a, const Factor<T>& b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, bool adds) {
     typedef T Some __attribute__((vector_size(16)));
     constexpr std::int64_t lanes = 16 / sizeof(T);
-    for (std::int64_t i = 0; i < m; ++i, c += c_stride) {
-        const T* const x = a.data + (a.transposed ? i : i * a.stride);
-        const std::int64_t x_step = a.transposed ? a.stride : 1, b_step = b.transposed ? 1 : b.stride, b_next = b.transposed ? b.stride : 1;
+    const std::int64_t x_next = a.transposed ? 1 : a.stride, x_step = a.transposed ? a.stride : 1, b_step = b.transposed ? 1 : b.stride, b_next = b.transposed ? b.stride : 1;
+    const T* x = a.data;
+    for (std::int64_t i = 0; i < m; ++i, c += c_stride, x += x_next) {
         std::int64_t j = 0;
-        for (; !b.transposed && j + lanes <= n; j += lanes) {
-            Some sum = {}, y;
+        for (; b_next == 1 && j + lanes <= n; j += lanes) {
+            Some sum = {}, y, before = {};
             for (std::int64_t p = 0; p < k; ++p) {
-                std::memcpy(&y, b.data + p * b.stride + j, sizeof y);
+                std::memcpy(&y, b.data + p * b_step + j, sizeof y);
                 sum += x[p * x_step] * y;
             }
-            std::memcpy(&y, c + j, sizeof y);
-            y += alpha * sum;
-            std::memcpy(c + j, &y, sizeof y);
+            if (adds) std::memcpy(&before, c + j, sizeof before);
+            before += alpha * sum;
+            std::memcpy(c + j, &before, sizeof before);
         }
         for (; j < n; ++j) {
             T sum = 0;
             for (std::int64_t p = 0; p < k; ++p) sum += x[p * x_step] * b.data[j * b_next + p * b_step];
-            c[j] += alpha * sum;
+            c[j] = (adds ? c[j] : T(0)) + alpha * sum;
         }
     }
 }
+/// So few terms that any other way costs more to choose than this one to go.
+constexpr bool are_few(std::int64_t m, std::int64_t n, std::int64_t k) { return m * n * k <= (m > 1 && n > 1 ? 512 : 32); }
 template <class T>
-void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, bool adds, std::byte* workspace, Machine on, const Epilogue<T>& end = {}) {
+void product_of(T* c, std::int64_t c_stride, const Factor<T>& left, const Factor<T>& right, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, bool adds, std::byte* workspace, Machine on, const Epilogue<T>& end = {}) {
     if (m == 0 || n == 0) return;
+    const bool column = n == 1 && m > 1 && c_stride == 1 && !end.beside;  // made as a row
+    const Factor<T> turned[2] = {{right.data, right.transposed ? 1 : right.stride, true}, {left.data, left.stride, !left.transposed}};
+    const Factor<T> &a = column ? turned[0] : left, &b = column ? turned[1] : right;
+    if (column) n = m, m = 1, c_stride = n;
+    if (k > 0 && are_few(m, n, k) && !end && !end.into.matrices) return unpacked(c, c_stride, a, b, m, n, k, alpha, adds);
     const Tiles<T>& t = tiles_for<T>(on);
-    if (n == 1 && m > 1 && c_stride == 1 && !end.beside) {
-        product_of<T>(c, m, {b.data, b.transposed ? 1 : b.stride, true}, {a.data, a.stride, !a.transposed}, 1, m, k, alpha, adds, workspace, on);
-        const Finish<T> finish = end.finish(0, 0, true, true);
-        for (std::int64_t i = 0; i < m && end; i += widest) t.finish(c + i, 1, {c + i, 1, static_cast<int>(std::min(widest, m - i)), 1, T(1), false, &finish});
-        return;
-    }
     const std::int64_t a_step = a.transposed ? a.stride : 1;  // along k
     const bool one = m == 1 && n * k > 32, rows = one && !b.transposed, dots = one && b.transposed && a_step == 1, small = m * n * k <= 512;
     const bool by_blas = has_blas && m > 1 && n > 1 && m * n * k >= 1 << 15 && !end.beside && !end.into.matrices;  // what is smaller is not worth the call
     // a matrix beside may lie where c does, so nothing but whole sums are written over it
-    if (k > 0 && !by_blas && ((!rows && !dots && !small) || end.beside || end.into.matrices)) return product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace, end);
-    const bool beside = end.beside;  // then k is 0
-    for (std::int64_t i = 0; i < m && (beside || !adds); ++i) {
-        T* const row = c + i * c_stride;
-        if (!beside) std::fill_n(row, n, T(0));
-        else if (end.beside != c) std::copy_n(end.beside + i * c_stride, n, row);
+    const bool beside = end.beside, in_tiles = k > 0 && !by_blas && ((!rows && !dots && !small) || beside || end.into.matrices);
+    if (in_tiles) {
+        product(t, c, c_stride, a, b, m, n, k, alpha, adds, workspace, column ? Epilogue<T>{} : end);
+        if (!column) return;
+    } else if (k > 0 && !by_blas) {
+        if (rows) t.add_rows(c, n, a.data, a_step, k, b.data, b.stride, alpha, adds);
+        else if (dots) t.add_dots(c, n, a.data, k, b.data, b.stride, alpha, adds);
+        else unpacked(c, c_stride, a, b, m, n, k, alpha, adds);
+    } else {
+        for (std::int64_t i = 0; i < m && (beside || !adds); ++i) {  // beside: then k is 0
+            T* const row = c + i * c_stride;
+            if (!beside) std::fill_n(row, n, T(0));
+            else if (end.beside != c) std::copy_n(end.beside + i * c_stride, n, row);
+        }
+        if constexpr (has_blas) if (k > 0) add_by_blas(c, c_stride, a, b, m, n, k, alpha);
     }
-    if (k > 0) {
-        if (by_blas) {
-            if constexpr (has_blas) add_by_blas(c, c_stride, a, b, m, n, k, alpha);
-        } else if (rows) t.add_rows(c, n, a.data, a_step, k, b.data, b.stride, alpha);
-        else if (dots) t.add_dots(c, n, a.data, k, b.data, b.stride, alpha);
-        else add_unpacked(c, c_stride, a, b, m, n, k, alpha);
+    if (!end) return;
+    if (column) {
+        const Finish<T> finish = end.finish(0, 0, true, true);
+        for (std::int64_t i = 0; i < n; i += widest) t.finish(c + i, 1, {c + i, 1, static_cast<int>(std::min(widest, n - i)), 1, T(1), false, &finish});
+        return;
     }
-    for (std::int64_t i = 0; i < m && end; ++i)
+    for (std::int64_t i = 0; i < m; ++i)
         for (std::int64_t j = 0; j < n; j += widest) {
             const Finish<T> finish = Epilogue<T>{beside ? nullptr : end.scale, end.offset, nullptr, end.rectifies}.finish(0, j, true, true);
             T* const part = c + i * c_stride + j;
@@ -236,13 +246,13 @@ void product_of(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int6
 /// Values    float, double; c overlaps neither factor; extents may be 0
 /// Cost      2 m n k flops; packs into `workspace`, workspace_bytes(m, n, k) of it
 template <class T>
-void add(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, std::byte* workspace, Machine on = machine()) {
+void add(T* c, std::int64_t c_stride, const Factor<T>& a, const Factor<T>& b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, std::byte* workspace, Machine on = machine()) {
     detail::product_of(c, c_stride, a, b, m, n, k, alpha, true, workspace, on);
 }
 
 /// c = op(a) op(b), zeros if k = 0, and of that what `end` says. Otherwise as add(). Where it goes into several matrices `c_stride` is theirs, m > 1 and k > 0.
 template <class T>
-void multiply(T* c, std::int64_t c_stride, Factor<T> a, Factor<T> b, std::int64_t m, std::int64_t n, std::int64_t k, std::byte* workspace, Machine on = machine(), const Epilogue<T>& end = {}) {
+void multiply(T* c, std::int64_t c_stride, const Factor<T>& a, const Factor<T>& b, std::int64_t m, std::int64_t n, std::int64_t k, std::byte* workspace, Machine on = machine(), const Epilogue<T>& end = {}) {
     detail::product_of(c, c_stride, a, b, m, n, k, T(1), false, workspace, on, end);
 }
 

@@ -53,8 +53,8 @@ template <class T> struct Tiles {
     void (*finish)(const T* sum, std::int64_t stride, const Into<T>& to);
     void (*pack_rows)(T* to, std::int64_t width, const T* b, std::int64_t stride, std::int64_t columns, std::int64_t k, std::int64_t readable);
     void (*pack_transposed)(T* to, std::int64_t height, const T* a, std::int64_t stride, std::int64_t rows, std::int64_t k);
-    void (*add_rows)(T* c, std::int64_t n, const T* x, std::int64_t x_step, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
-    void (*add_dots)(T* c, std::int64_t n, const T* x, std::int64_t k, const T* b, std::int64_t b_step, T alpha);
+    void (*add_rows)(T* c, std::int64_t n, const T* x, std::int64_t x_step, std::int64_t k, const T* b, std::int64_t b_step, T alpha, bool adds);
+    void (*add_dots)(T* c, std::int64_t n, const T* x, std::int64_t k, const T* b, std::int64_t b_step, T alpha, bool adds);
 };
 /// What convolutions need beyond, apart since it is as much again to compile.
 template <class T> struct RunTiles {

@@ -120,7 +120,7 @@ private:
 };
 
 /// Of `n` elements, less than a packet: by halves, since calls of memcpy would cost more than what is done with them.
-template <class T> [[gnu::noinline]] void copy_less(T* to, const T* from, std::int64_t n) {
+template <class T> [[gnu::noinline]] void copy_by_halves(T* to, const T* from, std::int64_t n) {
     const auto piece = [&]<int some>(std::integral_constant<int, some>) {
         if constexpr (some < packet_width<T>) {
             if (!(n & some)) return;
@@ -132,10 +132,34 @@ template <class T> [[gnu::noinline]] void copy_less(T* to, const T* from, std::i
     piece(std::integral_constant<int, 16>()), piece(std::integral_constant<int, 8>()), piece(std::integral_constant<int, 4>());
     piece(std::integral_constant<int, 2>()), piece(std::integral_constant<int, 1>());
 }
-/// The same into a packet's memory whose other elements become 0.
+#if defined(__AVX512F__)
+template <class T> inline constexpr bool copies_masked = packet_width<T> * sizeof(T) == 64 && sizeof(T) >= 4;
+/// The first `n` elements of a register or memory, the others 0 or as they were.
+template <class T> __m512i load_first(const T* x, std::int64_t n) {
+    const auto first = (1u << n) - 1;
+    if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_epi32(static_cast<__mmask16>(first), x);
+    else return _mm512_maskz_loadu_epi64(static_cast<__mmask8>(first), x);
+}
+template <class T> void store_first(T* y, const __m512i& v, std::int64_t n) {
+    const auto first = (1u << n) - 1;
+    if constexpr (sizeof(T) == 4) _mm512_mask_storeu_epi32(y, static_cast<__mmask16>(first), v);
+    else _mm512_mask_storeu_epi64(y, static_cast<__mmask8>(first), v);
+}
+#else
+template <class T> inline constexpr bool copies_masked = false;
+#endif
+template <class T> void copy_less(T* to, const T* from, std::int64_t n) {
+    if constexpr (copies_masked<T>) store_first(to, load_first(from, n), n);
+    else copy_by_halves(to, from, n);
+}
+/// The same into a packet's memory whose other elements become 0. Read as a packet right after, it is slow to come from pieces.
 template <class T> void copy_padded(T* to, const T* from, std::int64_t n) {
-    Packet<T>(T(0)).store(to);
-    copy_less(to, from, n);
+    if constexpr (copies_masked<T>) {
+        _mm512_storeu_si512(to, load_first(from, n));
+    } else {
+        Packet<T>(T(0)).store(to);
+        copy_by_halves(to, from, n);
+    }
 }
 
 /// f(x[0].., x[1].., ...) over `count` elements of several tensors, packet by packet; what f makes of the first `written` is stored.
