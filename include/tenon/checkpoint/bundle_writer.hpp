@@ -46,7 +46,9 @@ class BundleWriter {
     std::vector<Later> later_;
     detail::IndexEntries entries_;
     std::map<std::string, proto::BundleEntryProto, std::less<>> sliced_;  // tensors whose parts are entries
-    proto::BundleEntryProto entry_;                                       // the one that is made
+    proto::BundleEntryProto kind_, place_;                                // of the entry that is made: type and shape, and the rest
+    std::string kind_bytes_;                                              // kind_ encoded; "" if there is none
+    std::size_t no_kind_bytes_ = 0;                                       // with which place_ begins all the same
     proto::detail::Encoder encoder_;
     bool finished_ = false;
 
@@ -71,16 +73,22 @@ class BundleWriter {
         e.shape.dim.resize(shape.size());
         for (std::size_t i = 0; i < shape.size(); ++i) e.shape.dim[i].size = shape[i];
     }
-    void make_entry(DType t, std::span<const std::int64_t> shape, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
-        describe(entry_, t, shape);
-        entry_.shard_id = static_cast<std::int32_t>(shard);
-        entry_.offset = static_cast<std::int64_t>(offset);
-        entry_.size = static_cast<std::int64_t>(file.size() - offset);
-        entry_.crc32c = mask_crc(crc);
+    static void place(proto::BundleEntryProto& e, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
+        e.shard_id = static_cast<std::int32_t>(shard);
+        e.offset = static_cast<std::int64_t>(offset);
+        e.size = static_cast<std::int64_t>(file.size() - offset);
+        e.crc32c = mask_crc(crc);
     }
+    /// Fields stand in the order of their numbers: what an entry says of type and shape comes first, and often is what the one before said.
     void store(std::string_view key, DType t, std::span<const std::int64_t> shape, const Draft& file, std::uint32_t shard, std::uint64_t offset, std::uint32_t crc) {
-        make_entry(t, shape, file, shard, offset, crc);
-        entries_.add(key, encoder_.encode(entry_));
+        if (const auto& before = kind_.shape.dim; kind_bytes_.empty() || t != kind_.dtype || !std::equal(shape.begin(), shape.end(), before.begin(), before.end(), [](std::int64_t n, const auto& dim) { return n == dim.size; })) {
+            kind_bytes_.clear();
+            describe(kind_, t, shape);
+            no_kind_bytes_ = encoder_.encode(proto::BundleEntryProto{}).size();
+            kind_bytes_ = encoder_.encode(kind_);
+        }
+        place(place_, file, shard, offset, crc);
+        entries_.add(key, kind_bytes_, encoder_.encode(place_).substr(no_kind_bytes_));
     }
     void align(Draft& file) const {
         if (const auto beyond = file.size() % options_.alignment) file.append(std::string(options_.alignment - beyond, '\0'));
@@ -108,10 +116,11 @@ class BundleWriter {
     void append_later(std::string_view key, const Tensor& t, std::span<const std::int64_t> shape, std::uint32_t shard) {
         auto& file = data(shard);
         const auto offset = file.skip(t.bytes());
-        make_entry(t.dtype(), shape, file, shard, offset, 0);
-        Later later{entries_.size(), entry_, t};
+        Later later{entries_.size(), {}, t};
+        describe(later.entry, t.dtype(), shape);
+        place(later.entry, file, shard, offset, 0);
         if (later_.size() == later_.capacity()) later_.reserve(2 * later_.size() + 1);  // from where there is an entry, it gets its bytes
-        entries_.add(key, encoder_.encode(entry_));
+        entries_.add(key, encoder_.encode(later.entry));
         later_.push_back(std::move(later));
         align(file);
     }

@@ -28,17 +28,17 @@ public:
     }
     /// Whether `k` stands behind all others, and so is new.
     bool ascends(std::string_view k) const { return ascending_ && (entries_.empty() || key(entries_.back()) < k); }
-    /// The key is new.
-    void add(std::string_view k, std::string_view v) {
+    /// The key is new. The value is both parts, one behind the other.
+    void add(std::string_view k, std::string_view v, std::string_view rest = {}) {
         if (ascending_ && !ascends(k)) {
             for (std::size_t i = 0; i < entries_.size(); ++i) by_key_.add(hash_of(key(entries_[i])), static_cast<int>(i));
             ascending_ = false;
         }
         const auto at = bytes_.size();  // an entry that there is no memory for is not there
-        bytes_.append(k).append(v);
+        bytes_.append(k).append(v).append(rest);
         if (entries_.size() == entries_.capacity()) entries_.reserve(2 * entries_.size() + 1);
         if (!ascending_) by_key_.add(hash_of(k), static_cast<int>(entries_.size()));
-        entries_.push_back({at, static_cast<std::uint32_t>(k.size()), static_cast<std::uint32_t>(v.size())});
+        entries_.push_back({at, static_cast<std::uint32_t>(k.size()), static_cast<std::uint32_t>(v.size() + rest.size())});
     }
     std::size_t size() const { return entries_.size(); }
     /// Gives the entry that was added as number i another value. The old one stays in memory.

@@ -8,6 +8,7 @@
 #include "../base/error.hpp"
 #include "coding.hpp"
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -21,34 +22,38 @@ class BlockBuilder {
 public:
     explicit BlockBuilder(int restart_interval = 16) : interval_(restart_interval) {}
     bool empty() const { return bytes_.empty(); }
+    /// Bytes that a key has in common with the last one, of the block before if this one is empty.
+    std::size_t shared_with_last(std::string_view key) const {
+        const auto n = std::min(key.size(), last_key_.size());
+        std::size_t shared = 0;
+        while (shared + 8 <= n && std::memcmp(key.data() + shared, last_key_.data() + shared, 8) == 0) shared += 8;
+        while (shared < n && key[shared] == last_key_[shared]) ++shared;
+        return shared;
+    }
     const std::string& last_key() const { return last_key_; }
     /// Bytes of the block if it ended here.
     std::size_t size() const { return bytes_.size() + 4 * restarts_.size() + 4; }
 
     /// The key is greater than all before.
-    void add(std::string_view key, std::string_view value) {
-        std::size_t shared = 0;
-        if (since_restart_ == interval_) {
-            restarts_.push_back(static_cast<std::uint32_t>(bytes_.size()));
-            since_restart_ = 0;
-        } else if (!empty()) {
-            while (shared < key.size() && shared < last_key_.size() && key[shared] == last_key_[shared]) ++shared;
-        }
-        put_varint(bytes_, shared);
-        put_varint(bytes_, key.size() - shared);
-        put_varint(bytes_, value.size());
-        bytes_ += key.substr(shared);
-        bytes_ += value;
-        last_key_ = key;
+    void add(std::string_view key, std::string_view value) { add(key, value, shared_with_last(key)); }
+    void add(std::string_view key, std::string_view value, std::size_t shared_with_last) {
+        const bool restart = since_restart_ == interval_;
+        if (restart) restarts_.push_back(static_cast<std::uint32_t>(bytes_.size())), since_restart_ = 0;
+        const auto shared = restart || empty() ? 0 : shared_with_last;
+        char lengths[3 * most_varint_bytes];
+        bytes_.append(lengths, put_varint(put_varint(put_varint(lengths, shared), key.size() - shared), value.size()));
+        bytes_.append(key, shared).append(value);
+        last_key_.resize(shared_with_last);
+        last_key_.append(key, shared_with_last);
         ++since_restart_;
     }
-    /// The block; the builder is as new.
+    /// The block; the builder is as new, but for its last key.
     std::string finish() {
         for (const auto at : restarts_) put_fixed32(bytes_, at);
         put_fixed32(bytes_, static_cast<std::uint32_t>(restarts_.size()));
-        auto done = std::move(bytes_);
-        *this = BlockBuilder(interval_);
-        return done;
+        restarts_ = {0};
+        since_restart_ = 0;
+        return std::exchange(bytes_, {});
     }
 };
 

@@ -10,10 +10,16 @@
 
 namespace tenon {
 
-/// Base 128, lowest group first, high bit: more follows.
+inline constexpr std::size_t most_varint_bytes = 10;
+/// Base 128, lowest group first, high bit: more follows. Where it ends.
+inline char* put_varint(char* to, std::uint64_t v) {
+    for (; v >= 0x80; v >>= 7) *to++ = static_cast<char>(v | 0x80);
+    *to++ = static_cast<char>(v);
+    return to;
+}
 inline void put_varint(std::string& to, std::uint64_t v) {
-    for (; v >= 0x80; v >>= 7) to += static_cast<char>(v | 0x80);
-    to += static_cast<char>(v);
+    char bytes[most_varint_bytes];
+    to.append(bytes, put_varint(bytes, v));
 }
 /// At most 10 bytes; bits beyond 64 are refused.
 inline std::optional<std::uint64_t> get_varint(std::string_view& from) {

@@ -99,6 +99,7 @@ template <std::size_t length> [[gnu::target("sse4.2,pclmul")]] std::uint32_t int
 [[gnu::target("sse4.2,pclmul")]] inline std::uint32_t by_instruction(std::uint32_t c, const unsigned char* p, std::size_t n) {
     c = interleaved<4096>(c, p, n);
     c = interleaved<256>(c, p, n);
+    c = interleaved<64>(c, p, n);
     std::uint64_t wide = c;
     for (; n >= 8; p += 8, n -= 8) wide = _mm_crc32_u64(wide, load(p));
     c = static_cast<std::uint32_t>(wide);

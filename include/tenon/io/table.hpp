@@ -37,7 +37,7 @@ inline std::optional<BlockHandle> get_handle(std::string_view& from) {
 /// Builds a table in memory, byte for byte as TensorFlow does with its default options: no compression, empty metaindex.
 class TableBuilder {
     std::size_t block_bytes_;
-    std::string bytes_, last_key_;
+    std::string bytes_;
     BlockBuilder block_, index_{1};
     BlockHandle written_;
     bool any_ = false, pending_ = false;  // pending: `written_` waits for the next key, which says how short its index key can be
@@ -85,11 +85,12 @@ public:
 
     /// The key must be greater than all before.
     void add(std::string_view key, std::string_view value) {
-        if (any_ && key <= last_key_) throw ValueError("a table's keys must ascend");
+        const auto shared = block_.shared_with_last(key);
+        const std::string_view last = block_.last_key();
+        if (any_ && (shared == key.size() || (shared < last.size() && at(key, shared) < at(last, shared)))) throw ValueError("a table's keys must ascend");
         if (any_ && key.size() + value.size() >= 2 * block_bytes_) flush();
-        index_pending([&] { return separator(last_key_, key); });
-        block_.add(key, value);
-        last_key_ = key;
+        index_pending([&] { return separator(last, key); });
+        block_.add(key, value, shared);
         any_ = true;
         if (block_.size() >= block_bytes_) flush();
     }
@@ -98,7 +99,7 @@ public:
         flush();
         BlockBuilder none;
         const auto metaindex = write(none);
-        index_pending([&] { return successor(last_key_); });
+        index_pending([&] { return successor(block_.last_key()); });
         const auto index = write(index_);
         std::string footer;
         put_handle(footer, metaindex);
