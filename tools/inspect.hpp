@@ -121,16 +121,16 @@ inline Json unsupported_json(const Graph& graph, const std::vector<Output>& outp
 
 inline Json graph_json(proto::MetaGraphDef meta_graph, const std::string& path) {
     Json g;
-    const auto graph = tenon::detail::import_graph(std::move(meta_graph), builtin_ops(), path);
+    const auto graph = tenon::detail::import_graph(std::make_shared<const Imported>(std::move(meta_graph)), builtin_ops(), path);
     const auto& meta = *meta_graph_of(graph);
     const auto& def = *meta.graph_def;
-    g["nodes"] = def.node.size();
+    g["nodes"] = graph.operations().size();
     g["functions"] = def.library ? def.library->function.size() : 0;
     g["producer"] = def.versions ? def.versions->producer : def.version;
     g["tensorflow"] = meta.meta_info_def ? meta.meta_info_def->tensorflow_version : "";
     g["tags"] = meta.meta_info_def ? meta.meta_info_def->tags : std::vector<std::string>();
     std::map<std::string, std::uint64_t> counts;
-    for (const auto& n : def.node) ++counts[n.op];
+    for (const auto& o : graph.operations()) ++counts[std::string(o->table->name)];
     std::vector<std::pair<std::string, std::uint64_t>> by_count(counts.begin(), counts.end());
     std::stable_sort(by_count.begin(), by_count.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
     g["ops"] = Json::object();

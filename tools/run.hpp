@@ -65,7 +65,7 @@ inline int run(const std::string& path, const RunOptions& options) {
     if (!found.has_graph()) throw MissingFileError(found.prefix + ": there is no " + meta_name(found.prefix) + "; name the graph with --meta");
     auto file = read_graph_file(found.graph);
     const auto format = file.format;
-    auto model = tenon::detail::imported(std::move(file.only()), builtin_ops(), found.graph);
+    auto model = tenon::detail::imported(std::make_shared<const Imported>(std::move(file.only())), builtin_ops(), found.graph);
     Session session{model.graph};
 
     // Every name and file is looked at before anything runs.

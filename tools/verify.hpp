@@ -26,7 +26,7 @@ inline int verify(const std::string& path) {
     if (model.has_graph())
         tenon::detail::attempt(&defects, [&] {
             auto file = read_graph_file(model.graph);
-            const auto [graph, saver] = tenon::detail::imported(std::move(file.only()), builtin_ops(), file.path);
+            const auto [graph, saver] = tenon::detail::imported(std::make_shared<const Imported>(std::move(file.only())), builtin_ops(), file.path);
             graph_line = model.graph + ": " + counted(graph.operations().size(), "node") + ", restores " + counted(saver.variables().size(), "variable");
             RestoreReport report;
             try {

@@ -38,3 +38,14 @@ TEST_CASE("a name keeps the number it had first") {
     for (int i = 0; i < 5; ++i) kept.push_back(index.keep(std::hash<std::string>()(names[static_cast<std::size_t>(i)]), i, [&](int k) { return names[static_cast<std::size_t>(k)] == names[static_cast<std::size_t>(i)]; }));
     CHECK(kept == std::vector<int>{0, 1, 0, 1, 4});
 }
+
+TEST_CASE("numbers that are given others are found under the same names") {
+    const std::string names[]{"b", "a", "c"};
+    HashIndex index;
+    for (int i = 0; i < 3; ++i) index.add(tenon::hash_of(names[i]), i);
+    const int place[]{1, 0, 2};
+    index.renumber([&](int i) { return place[i]; });
+    const std::string sorted[]{"a", "b", "c"};
+    for (int i = 0; i < 3; ++i) CHECK(index.find(tenon::hash_of(sorted[i]), [&](int k) { return sorted[k] == sorted[i]; }) == i);
+    CHECK(index.find(tenon::hash_of("d"), [](int) { return true; }) == HashIndex::none);
+}

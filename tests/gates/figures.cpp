@@ -48,7 +48,7 @@ bench::Step import_of(int nodes) {
         n.attr["T"] = proto::attr_value(DType::float32);
         n.attr["_output_shapes"] = proto::attr_value(std::vector<Dims>{{dyn, 8}});
     }
-    return [bytes = proto::encode(meta)] { return static_cast<float>(import_graph(proto::decode<proto::MetaGraphDef>(bytes), index_of<OpList<OpRow<Identity, Types<float>>>>()).operations().size()); };
+    return [bytes = proto::encode(meta)] { return static_cast<float>(import_graph(std::make_shared<const Imported>(bytes, "import"), index_of<OpList<OpRow<Identity, Types<float>>>>()).operations().size()); };
 }
 /// What is run again beside `nets`.
 constexpr const char* others[]{"tiny_function", "cnn_inference", "lstm_inference"};

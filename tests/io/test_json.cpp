@@ -191,3 +191,21 @@ TEST_CASE("damaged JSON is refused or read, never more than that") {
         } catch (const FormatError&) {}
     }
 }
+
+TEST_CASE("elements left apart are handed over one after the other, and of two lists the last counts") {
+    struct List {
+        std::vector<std::int64_t> xs{};
+        void clear() { xs.clear(); }
+        void add(const Point& p) { xs.push_back(p.x); }
+    } list;
+    const auto rest = [&](std::string_view json) { return from_json_but<Item, &Item::points>(json, "file", list); };
+    const auto m = rest(R"({"points": [{"x": 3}, {}, {"x": 5}], "u32": 7})");
+    CHECK(list.xs == std::vector<std::int64_t>{3, 0, 5});
+    CHECK(m.points.empty());
+    CHECK(m.u32 == 7);
+    rest(R"({"items": {"a": {"points": [{"x": 1}]}, "b": {"points": []}}})");  // wherever they are
+    CHECK(list.xs.empty());
+    rest(R"({"points": [{"x": 1}]})");
+    CHECK(list.xs == std::vector<std::int64_t>{1});
+    CHECK_THROWS_WITH_AS(rest(R"({"points": [{"x": 1}, {"y": 1}]})"), "file: Item.points[1]: there is no field 'y' (line 1, column 28)", FormatError);
+}

@@ -67,6 +67,11 @@ public:
         return value;
     }
 
+    /// Puts `to(number)` in place of each number.
+    template <class To> void renumber(To to) {
+        for (Slot& s : slots_) if (s.value != none) s.value = to(s.value);
+    }
+
     template <class = void> int find(const void* p) const { return find(number_of(p), [](int) { return true; }); }
     template <class = void> bool contains(const void* p) const { return find(p) != none; }
     /// The number kept for p: `value`, unless there was one before.

@@ -29,13 +29,13 @@ inline Saver saver_of(const Graph& graph, const proto::MetaGraphDef& meta) {
     return Saver::of(graph, variables_to_save(graph), options);
 }
 /// What contradicts itself in a file is an error of that file.
-inline Graph import_graph(proto::MetaGraphDef meta, OpIndex ops, const std::string& path) {
+inline Graph import_graph(std::shared_ptr<const Imported> file, OpIndex ops, const std::string& path) {
     try {
-        return tenon::import_graph(std::move(meta), ops);
+        return tenon::import_graph(std::move(file), ops);
     } catch (const Error& e) { throw FormatError(path + ": " + e.what()); }
 }
-inline ImportedModel imported(proto::MetaGraphDef meta, OpIndex ops, const std::string& path) {
-    const auto graph = import_graph(std::move(meta), ops, path);
+inline ImportedModel imported(std::shared_ptr<const Imported> file, OpIndex ops, const std::string& path) {
+    const auto graph = import_graph(std::move(file), ops, path);
     const auto& kept = *meta_graph_of(graph);
     try {
         mark_trainable(graph, kept);
@@ -43,12 +43,27 @@ inline ImportedModel imported(proto::MetaGraphDef meta, OpIndex ops, const std::
     } catch (const Error& e) { throw FormatError(path + ": " + e.what()); }
 }
 
-inline ImportedModel import_meta_graph(const std::string& path, OpIndex ops) { return imported(proto::read_meta(read_file(path), path), ops, path); }
+/// A `.meta` file in whichever format.
+inline std::shared_ptr<const Imported> read_imported(const std::string& path) {
+    auto bytes = read_file(path);
+    switch (proto::format_of(bytes)) {
+        case MetaFormat::binary: return std::make_shared<const Imported>(std::move(bytes), path);
+        case MetaFormat::json: {
+            NodeBytes nodes;
+            nodes.reserve(bytes.size() / 2);  // most graphs need a third; what is not touched costs nothing
+            auto rest = proto::from_json_but<proto::MetaGraphDef, &proto::GraphDef::node>(bytes, path, nodes);
+            return std::make_shared<const Imported>(std::move(nodes), std::move(rest));
+        }
+        default: return std::make_shared<const Imported>(proto::read_meta(bytes, path));
+    }
+}
+
+inline ImportedModel import_meta_graph(const std::string& path, OpIndex ops) { return imported(read_imported(path), ops, path); }
 
 inline Graph import_graph_def(const std::string& path, OpIndex ops) {
     proto::MetaGraphDef meta;
     meta.graph_def.emplace() = proto::read_graph(read_file(path), path);
-    return import_graph(std::move(meta), ops, path);
+    return import_graph(std::make_shared<const Imported>(std::move(meta)), ops, path);
 }
 
 inline ImportedModel import_saved_model(const std::string& directory, std::vector<std::string> tags, OpIndex ops) {
@@ -63,7 +78,7 @@ inline ImportedModel import_saved_model(const std::string& directory, std::vecto
     for (auto& meta : model.meta_graphs) {
         const auto has = meta.meta_info_def ? meta.meta_info_def->tags : std::vector<std::string>{};
         if (sorted(has) == sorted(tags)) {
-            auto result = imported(std::move(meta), ops, path);
+            auto result = imported(std::make_shared<const Imported>(std::move(meta)), ops, path);
             const auto values = join_path(directory, "variables/variables");
             if (!result.saver.variables().empty()) restore_variables(values, result.saver.variables());
             return result;

@@ -13,9 +13,9 @@
 
 namespace tenon {
 
-/// The message that an imported graph came from; null for a program's own graph.
+/// The message that an imported graph came from, without its nodes; null for a program's own graph.
 inline const proto::MetaGraphDef* meta_graph_of(const Graph& graph) {
-    const auto* const file = static_cast<const Imported*>(graph.origin().get());
+    const auto* const file = imported_of(graph);
     return file ? &file->meta : nullptr;
 }
 
@@ -42,7 +42,7 @@ inline bool valid_node_name(std::string_view name) {
 template <class = void> void check_names(const Graph& graph) {
     std::string bad;
     for (const auto& o : graph.operations())
-        if (!node_def_of(*o) && !valid_node_name(o->name)) bad += (bad.empty() ? "'" : ", '") + o->name + "'";
+        if (!o->origin && !valid_node_name(o->name)) bad += (bad.empty() ? "'" : ", '") + o->name + "'";
     if (!bad.empty()) throw NameError("[Saver] names that TensorFlow does not allow, which are ASCII letters, digits and _.-/>: " + bad);
 }
 
@@ -112,7 +112,7 @@ template <class = void> std::vector<SavedVariable> variables_to_save(const Graph
     for (const auto& v : graph.variables()) {
         const int at = find(v.operation->name);
         if (at == HashIndex::none) {
-            if (listed.empty() || !node_def_of(*v.operation)) all.push_back({v.operation->name, v});
+            if (listed.empty() || !v.operation->origin) all.push_back({v.operation->name, v});
             continue;
         }
         const auto& info = listed[static_cast<std::size_t>(at)].save_slice_info_def;
@@ -153,13 +153,13 @@ template <class = void> proto::MetaGraphDef meta_graph(const Graph& graph, const
     def = export_graph(graph);
     detail::VariableNodes<> nodes(graph, def);
     for (const auto& v : graph.variables()) {
-        if (node_def_of(*v.operation) || !v.operation->state || !v.operation->state->initial) continue;
+        if (v.operation->origin || !v.operation->state || !v.operation->state->initial) continue;
         const auto bytes = proto::encode(nodes.describe(*v.operation));
         detail::add_bytes(meta, "variables", bytes);
         if (v.operation->state->trainable) detail::add_bytes(meta, "trainable_variables", bytes);
     }
     for (const auto& root : graph.roots())
-        if (root && (root.operation->results.empty() || root.operation->table->writes > 0) && !node_def_of(*root.operation)) detail::add_name(meta, "train_op", root.operation->name);
+        if (root && (root.operation->results.empty() || root.operation->table->writes > 0) && !root.operation->origin) detail::add_name(meta, "train_op", root.operation->name);
 
     bool same = false;
     // A saver of version 1 restores with ops that cannot read what is written here.

@@ -70,12 +70,11 @@ public:
     /// Takes in everything that `roots` reach and that is not here yet. Variables that a program made bring "NAME/Assign",
     /// which gives them their initial value, and "init" runs these for all of them.
     template <class Lazy = void> void add(std::vector<Output> roots);
-    /// For importers, whose operations have their names, and the hashes of these; `operations` inputs first.
-    template <class = void> static Graph of_named(std::vector<std::shared_ptr<Operation>> operations, std::span<const std::size_t> hashes, std::shared_ptr<const void> origin) {
+    /// For importers, whose operations have their names and are found by them; `operations` inputs first.
+    template <class = void> static Graph of_named(std::vector<std::shared_ptr<Operation>> operations, HashIndex by_name, std::shared_ptr<const void> origin) {
         Graph g;
         Parts& p = *g.parts_;
-        p.by_name.reserve(operations.size());
-        for (std::size_t i = 0; i < operations.size(); ++i) p.by_name.add(hashes[i], static_cast<int>(i));
+        p.by_name = std::move(by_name);
         p.next_number.assign(operations.size(), 1);
         p.operations = std::move(operations);
         p.origin = std::move(origin);

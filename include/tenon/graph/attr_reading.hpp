@@ -1,7 +1,7 @@
 // The attributes of a node, read into an op's members.
 #pragma once
 #include "../expr/operation.hpp"
-#include "graph_def.hpp"
+#include "imported.hpp"
 #include "tensor_proto.hpp"
 
 namespace tenon::detail {
@@ -10,14 +10,14 @@ namespace tenon::detail {
 ///
 /// Errors    TypeError, ValueError or FormatError: an attribute is not what the op has under that name
 class AttrReading : public AttrVisitor {
-    const proto::NodeDef& def_;
-    const proto::AttrValue* find(const char* name) const { return def_.attr.find(name); }
+    Attributes& attributes_;
+    const proto::AttrValue* find(const char* name) const { return attributes_.find(name); }
     template <class T, class M> void read(const char* name, M& v) const {
         if (const auto* a = find(name)) v = static_cast<M>(proto::get<T>(*a));
     }
 
 public:
-    explicit AttrReading(const proto::NodeDef& def) : def_(def) {}
+    explicit AttrReading(Attributes& attributes) : attributes_(attributes) {}
     void at(const char* name, bool& v) override { read<bool>(name, v); }
     void at(const char* name, std::int64_t& v) override { read<std::int64_t>(name, v); }
     void at(const char* name, float& v) override { read<float>(name, v); }

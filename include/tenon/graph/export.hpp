@@ -56,7 +56,7 @@ inline void write_types(const Operation& o, proto::NodeDef& def) {
 
 /// The NodeDef of an operation whose name and whose inputs' names are set.
 inline proto::NodeDef node_def(const Operation& o) {
-    if (const auto* imported = node_def_of(o)) return *imported;
+    if (auto imported = node_def_of(o)) return std::move(*imported);
     proto::NodeDef def;
     def.name = o.name;
     def.op = o.table->name;
@@ -77,7 +77,7 @@ inline proto::GraphDef export_graph(const Graph& graph) {
         auto& node = def.node.emplace_back(node_def(*graph.operations()[i]));
         order.each_reader(i, [&](const Operation& reader) { node.input.push_back("^" + reader.name); });
     }
-    if (const auto* file = static_cast<const Imported*>(graph.origin().get())) {
+    if (const auto* file = imported_of(graph)) {
         def.library = file->meta.graph_def->library;
         def.version = file->meta.graph_def->version;
         def.versions = file->meta.graph_def->versions;

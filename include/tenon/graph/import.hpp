@@ -7,17 +7,9 @@
 #include "../expr/graph.hpp"
 #include "../expr/table.hpp"
 #include "attr_reading.hpp"
-#include "meta_graph_def.hpp"
 #include "op_index.hpp"
 
 namespace tenon {
-
-/// What an import keeps: the file's message, of which every operation refers to its node.
-struct Imported {
-    proto::MetaGraphDef meta;
-};
-/// The NodeDef that an imported operation came from; null for operations made by a program.
-inline const proto::NodeDef* node_def_of(const Operation& o) { return static_cast<const proto::NodeDef*>(o.origin.get()); }
 
 namespace detail {
 
@@ -39,17 +31,21 @@ struct Carried {
 class Importer {
     struct Edge { int node, output; };  // output -1: a control edge
     std::shared_ptr<const Imported> file_;
-    const proto::GraphDef& graph_;
     OpIndex ops_;
-    std::vector<std::size_t> hash_;  // of each node's name
+    struct Node {
+        std::string_view name, op;
+        std::size_t first_edge;
+    };
+    std::vector<Node> nodes_;  // and one more at the end, for its first edge
     HashIndex by_name_;
-    std::vector<Edge> edges_;               // of all nodes, one after the other
-    std::vector<std::size_t> first_edge_;   // of each node; one more at the end
+    std::vector<std::string_view> inputs_;  // of all nodes, one after the other
+    std::vector<Edge> edges_;
+    Attributes attributes_;  // of the node that is being made
     std::vector<std::span<const OpTable* const>> kinds_;  // the tables of each op that occurs
     std::vector<std::string_view> kind_names_;
     HashIndex by_kind_;
-    std::vector<std::shared_ptr<Operation>> made_, order_;
-    std::vector<std::size_t> hash_in_order_;
+    std::vector<std::shared_ptr<Operation>> made_;
+    std::vector<int> order_;  // nodes, inputs first
     std::vector<std::shared_ptr<const Carried>> carried_;
     HashIndex by_reason_;  // those, by op and reason
     std::size_t room_ = least_room;  // for results of ops that are not known
@@ -63,42 +59,51 @@ class Importer {
     static std::size_t z(int i) { return static_cast<std::size_t>(i); }
 
 public:
-    Importer(std::shared_ptr<const Imported> file, OpIndex ops) : file_(std::move(file)), graph_(*file_->meta.graph_def), ops_(ops) {}
+    Importer(std::shared_ptr<const Imported> file, OpIndex ops) : file_(std::move(file)), ops_(ops) {}
 
     Graph run() {
-        const auto n = graph_.node.size();
-        number_names();
-        first_edge_.reserve(n + 1);
-        for (const auto& def : graph_.node) {
-            first_edge_.push_back(edges_.size());
-            for (const auto& text : def.input) edges_.push_back(edge(text, def.name));
-        }
-        first_edge_.push_back(edges_.size());
+        read_names();
+        edges_.reserve(inputs_.size());
+        for (std::size_t node = 0; node < size(); ++node)
+            for (auto i = nodes_[node].first_edge; i < nodes_[node + 1].first_edge; ++i) edges_.push_back(edge(inputs_[i], nodes_[node].name));
+        inputs_ = {};
         room_ += edges_.size();
-        made_.resize(n);
-        order_.reserve(n);
-        hash_in_order_.reserve(n);
+        made_.resize(size());
+        order_.reserve(size());
         make_all();
-        return Graph::of_named(std::move(order_), hash_in_order_, file_);
+        std::vector<std::shared_ptr<Operation>> operations;
+        std::vector<int> place(size());
+        operations.reserve(size());
+        for (const int node : order_) {
+            place[z(node)] = static_cast<int>(operations.size());
+            operations.push_back(std::move(made_[z(node)]));
+        }
+        by_name_.renumber([&](int node) { return place[z(node)]; });
+        return Graph::of_named(std::move(operations), std::move(by_name_), file_);
     }
 
 private:
+    std::size_t size() const { return file_->nodes.size(); }
     /// Every name is hashed once, and looked up once for each edge from it.
-    void number_names() {
-        const auto n = graph_.node.size();
-        hash_.reserve(n);
-        by_name_.reserve(n);
-        std::size_t edges = 0;
-        for (const auto& def : graph_.node) {
-            if (def.name.empty()) throw FormatError("[import] a node (" + def.op + ") has no name");
-            const int i = static_cast<int>(hash_.size());
-            hash_.push_back(hash_of(def.name));
-            if (by_name_.keep(hash_.back(), i, [&](int k) { return graph_.node[z(k)].name == def.name; }) != i) throw FormatError("[import] two nodes are named '" + def.name + "'");
-            edges += def.input.size();
+    void read_names() {
+        nodes_.reserve(size() + 1);
+        by_name_.reserve(size());
+        inputs_.reserve(2 * size());
+        for (const auto bytes : file_->nodes) {
+            Node n{{}, {}, inputs_.size()};
+            for (proto::Fields<proto::NodeDef> field(bytes); field.next();) {
+                if (field.is<&proto::NodeDef::name>()) n.name = field.content();
+                else if (field.is<&proto::NodeDef::op>()) n.op = field.content();
+                else if (field.is<&proto::NodeDef::input>()) inputs_.push_back(field.content());
+            }
+            if (n.name.empty()) throw FormatError("[import] a node (" + std::string(n.op) + ") has no name");
+            const int i = static_cast<int>(nodes_.size());
+            nodes_.push_back(n);
+            if (by_name_.keep(hash_of(n.name), i, [&](int k) { return nodes_[z(k)].name == n.name; }) != i) throw FormatError("[import] two nodes are named '" + std::string(n.name) + "'");
         }
-        edges_.reserve(edges);
+        nodes_.push_back({{}, {}, inputs_.size()});
     }
-    Edge edge(std::string_view text, const std::string& of) const {
+    Edge edge(std::string_view text, std::string_view of) const {
         Edge e{HashIndex::none, 0};
         auto name = text;
         if (text.starts_with('^')) {
@@ -106,29 +111,29 @@ private:
             name.remove_prefix(1);
         } else if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
             for (const char c : text.substr(colon + 1)) {
-                if (c < '0' || c > '9' || e.output > 100000) throw FormatError("[import] node '" + of + "' has an input '" + std::string(text) + "'");
+                if (c < '0' || c > '9' || e.output > 100000) throw FormatError("[import] node '" + std::string(of) + "' has an input '" + std::string(text) + "'");
                 e.output = 10 * e.output + (c - '0');
             }
             name = text.substr(0, colon);
         }
-        e.node = by_name_.find(hash_of(name), [&](int k) { return graph_.node[z(k)].name == name; });
-        if (e.node == HashIndex::none) throw NameError("[import] node '" + of + "' has an input '" + std::string(name) + "' that is not in the graph");
+        e.node = by_name_.find(hash_of(name), [&](int k) { return nodes_[z(k)].name == name; });
+        if (e.node == HashIndex::none) throw NameError("[import] node '" + std::string(of) + "' has an input '" + std::string(name) + "' that is not in the graph");
         return e;
     }
     /// Inputs first. Iterative; an edge back to a node that is being made closes a loop and is left to the NodeDef.
     void make_all() {
         struct Visit { int node; std::size_t edge; };
-        std::vector<bool> begun(graph_.node.size());
+        std::vector<bool> begun(size());
         std::vector<Visit> stack;
         const auto begin = [&](int node) {
             if (begun[z(node)]) return;
             begun[z(node)] = true;
-            stack.push_back({node, first_edge_[z(node)]});
+            stack.push_back({node, nodes_[z(node)].first_edge});
         };
-        for (int start = 0; start < static_cast<int>(graph_.node.size()); ++start) {
+        for (int start = 0; start < static_cast<int>(size()); ++start) {
             for (begin(start); !stack.empty();) {
                 auto& [node, next] = stack.back();
-                if (next < first_edge_[z(node) + 1]) {
+                if (next < nodes_[z(node) + 1].first_edge) {
                     begin(edges_[next++].node);
                 } else {
                     make(node);
@@ -139,51 +144,50 @@ private:
     }
 
     void make(int node) {
-        const auto& def = graph_.node[z(node)];
+        const Node& def = nodes_[z(node)];
         std::string reason;
         std::size_t controls = 0;
-        for (auto i = first_edge_[z(node)]; i < first_edge_[z(node) + 1]; ++i) {
+        for (auto i = nodes_[z(node)].first_edge; i < nodes_[z(node) + 1].first_edge; ++i) {
             const Edge e = edges_[i];
             const auto* const from = made_[z(e.node)].get();
             if (!from) reason = "closes a loop";
             else if (e.output < 0) ++controls;
             else if (z(e.output) >= from->results.size()) {
-                if (from->table->supported) throw NameError("[import] node '" + def.name + "' reads output " + std::to_string(e.output) + " of " + describe(*from) + ", which has " + std::to_string(from->results.size()));
+                if (from->table->supported) throw NameError("[import] node '" + std::string(def.name) + "' reads output " + std::to_string(e.output) + " of " + describe(*from) + ", which has " + std::to_string(from->results.size()));
                 add_outputs(*made_[z(e.node)], z(e.output) + 1, def);
             }
         }
         std::shared_ptr<Operation> o;
         if (reason.empty()) {
             try {
-                o = operation(def, inputs_of(node));
+                o = operation(node, inputs_of(node));
             } catch (const Error& e) {
                 reason = e.what();
-                if (reason.starts_with(def.name + ": ")) reason.erase(0, def.name.size() + 2);
+                if (reason.starts_with(std::string(def.name) + ": ")) reason.erase(0, def.name.size() + 2);
             }
         }
         if (!o) o = carry(def, inputs_of(node), reason);
         if (controls) {
             o->controls.reserve(controls);
-            for (auto i = first_edge_[z(node)]; i < first_edge_[z(node) + 1]; ++i)
+            for (auto i = nodes_[z(node)].first_edge; i < nodes_[z(node) + 1].first_edge; ++i)
                 if (const Edge e = edges_[i]; e.output < 0 && made_[z(e.node)]) o->controls.push_back(made_[z(e.node)]);
         }
-        o->origin = std::shared_ptr<const void>(file_, &def);
-        order_.push_back(o);
-        hash_in_order_.push_back(hash_[z(node)]);
+        o->origin = std::shared_ptr<const void>(file_, &file_->nodes[z(node)]);
+        order_.push_back(node);
         made_[z(node)] = std::move(o);
     }
-    void add_outputs(Operation& o, std::size_t n, const proto::NodeDef& reader) {
+    void add_outputs(Operation& o, std::size_t n, const Node& reader) {
         const auto more = n - o.results.size();
         if (more > room_)
-            throw FormatError("[import] node '" + reader.name + "' reads output " + std::to_string(n - 1) + " of " + describe(o) + ", an unknown op: a graph of " + std::to_string(edges_.size()) + " inputs has at most " +
+            throw FormatError("[import] node '" + std::string(reader.name) + "' reads output " + std::to_string(n - 1) + " of " + describe(o) + ", an unknown op: a graph of " + std::to_string(edges_.size()) + " inputs has at most " +
                               std::to_string(least_room + edges_.size()) + " outputs of such");
         room_ -= more;
         o.results.resize(n);
     }
-    std::shared_ptr<Operation> carry(const proto::NodeDef& def, std::vector<Output> inputs, const std::string& reason) {
+    std::shared_ptr<Operation> carry(const Node& def, std::vector<Output> inputs, const std::string& reason) {
         const int fresh = static_cast<int>(carried_.size());
         const int at = by_reason_.keep(hash_of(def.op) ^ hash_of(reason) * 3, fresh, [&](int k) { return carried_[z(k)]->op == def.op && carried_[z(k)]->reason == reason; });
-        if (at == fresh) carried_.push_back(std::make_shared<const Carried>(def.op, reason));
+        if (at == fresh) carried_.push_back(std::make_shared<const Carried>(std::string(def.op), reason));
         const auto& carried = carried_[z(at)];
         auto o = std::make_shared<Operation>(&carried->table, carried, std::move(inputs));
         o->results.resize(1);
@@ -192,8 +196,8 @@ private:
     }
     std::vector<Output> inputs_of(int node) const {
         std::vector<Output> inputs;
-        inputs.reserve(first_edge_[z(node) + 1] - first_edge_[z(node)]);
-        for (auto i = first_edge_[z(node)]; i < first_edge_[z(node) + 1]; ++i)
+        inputs.reserve(nodes_[z(node) + 1].first_edge - nodes_[z(node)].first_edge);
+        for (auto i = nodes_[z(node)].first_edge; i < nodes_[z(node) + 1].first_edge; ++i)
             if (const Edge e = edges_[i]; e.output >= 0 && made_[z(e.node)]) inputs.emplace_back(made_[z(e.node)], e.output);
         return inputs;
     }
@@ -208,15 +212,17 @@ private:
         return kinds_[z(at)];
     }
     /// Null if no table fits.
-    std::shared_ptr<Operation> operation(const proto::NodeDef& def, std::vector<Output> inputs) {
+    std::shared_ptr<Operation> operation(int node, std::vector<Output> inputs) {
+        const Node& def = nodes_[z(node)];
         const auto tables = kind(def.op);
         if (tables.empty()) return nullptr;
-        const OpTable* t = table_for(tables, def, inputs);
-        if (!t) throw UnsupportedError("no kernel of " + def.op + " for its element type");
+        attributes_.read(file_->nodes[z(node)]);
+        const OpTable* t = table_for(tables, inputs);
+        if (!t) throw UnsupportedError("no kernel of " + std::string(def.op) + " for its element type");
         auto op = t->clone(nullptr);
-        AttrReading reading(def);
+        AttrReading reading(attributes_);
         t->attributes(op.get(), reading);
-        if (t->name == "Placeholder") old_placeholder(op.get(), *t, def);
+        if (t->name == "Placeholder") old_placeholder(op.get(), *t);
         Output o = make_operation(*t, std::move(op), std::move(inputs), def.name);
         if (t->is_state) {
             o.operation->state = std::make_shared<State>();
@@ -245,11 +251,11 @@ private:
         taken_ = 0;
         return true;
     }
-    static const OpTable* table_for(std::span<const OpTable* const> tables, const proto::NodeDef& def, const std::vector<Output>& inputs) {
+    const OpTable* table_for(std::span<const OpTable* const> tables, const std::vector<Output>& inputs) {
         for (const TypeAttr& a : tables[0]->types) {
             if (a.of != TypeAttr::self) continue;
             DType want = DType::invalid;
-            if (const auto* v = def.attr.find(a.name)) want = proto::get<DType>(*v);
+            if (const auto* v = attributes_.find(a.name)) want = proto::get<DType>(*v);
             else if (!inputs.empty()) want = inputs[0].dtype();
             for (const OpTable* t : tables) if (t->dtype == want) return t;
             return want == DType::invalid ? tables[0] : nullptr;
@@ -257,38 +263,25 @@ private:
         return tables[0];
     }
     /// Before producer 24, a placeholder without dims is of unknown shape, not a scalar.
-    void old_placeholder(void* op, const OpTable& t, const proto::NodeDef& def) const {
-        const auto* shape = def.attr.find("shape");
-        const auto producer = graph_.versions ? graph_.versions->producer : 0;
+    void old_placeholder(void* op, const OpTable& t) {
+        const auto* shape = attributes_.find("shape");
+        const auto& versions = file_->meta.graph_def->versions;
+        const auto producer = versions ? versions->producer : 0;
         struct Unknown : AttrReading {
             using AttrReading::AttrReading;
             using AttrReading::at;
             void at(const char*, Dims& v, bool) override { v = Dims::unranked(); }
-        } unknown(def);
+        } unknown(attributes_);
         if (shape && shape->shape && shape->shape->dim.empty() && producer < 24) t.attributes(op, unknown);
     }
 };
 
 }  // namespace detail
 
-/// What the attribute `_output_shapes` of an imported node says of an output, which is often wrong, and so nothing is held to it. Unranked if it says nothing.
-inline Dims hinted_dims(const Output& o) {
-    const auto* const def = node_def_of(*o.operation);
-    const auto* const a = def ? def->attr.find("_output_shapes") : nullptr;
-    const auto i = static_cast<std::size_t>(o.index);
-    if (!a || !a->list || i >= a->list->shape.size()) return Dims::unranked();
-    try {
-        return proto::dims_of(a->list->shape[i]);
-    } catch (const ShapeError&) { return Dims::unranked(); }
-}
-
 /// The operations of a GraphDef, by name.
 ///
 /// Errors    FormatError or NameError if the graph contradicts itself: two nodes of one name, an edge from nowhere
-inline Graph import_graph(proto::MetaGraphDef meta, OpIndex ops) {
-    auto file = std::make_shared<Imported>(Imported{std::move(meta)});
-    if (!file->meta.graph_def) file->meta.graph_def.emplace();
-    return detail::Importer(std::move(file), ops).run();
-}
+inline Graph import_graph(std::shared_ptr<const Imported> file, OpIndex ops) { return detail::Importer(std::move(file), ops).run(); }
+inline Graph import_graph(proto::MetaGraphDef meta, OpIndex ops) { return import_graph(std::make_shared<const Imported>(std::move(meta)), ops); }
 
 }  // namespace tenon

@@ -3,6 +3,7 @@
 // Long because files, what is asked about them and drafts tell errors in one way.
 #pragma once
 #include "../base/error.hpp"
+#include "memory.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -155,7 +156,10 @@ inline double modification_time(const std::string& path) {
 }
 inline std::string read_file(const std::string& path) {
     const auto file = File::open(path);
-    std::string bytes(file.size(), '\0');
+    std::string bytes;
+    bytes.reserve(file.size());
+    advise_large_pages(bytes.data(), file.size());
+    bytes.resize(file.size());
     file.read_at(0, bytes.data(), bytes.size());
     return bytes;
 }

@@ -16,13 +16,24 @@ struct JsonReadOptions {
 };
 
 namespace detail {
+/// Takes the messages of one repeated field, one after the other, so that they are not all there at once.
+struct Taker {
+    void* (*member)(const void* message);
+    virtual ~Taker() = default;
+    virtual void clear() = 0;
+    virtual void* fresh() = 0;  ///< an empty message
+    virtual void take() = 0;    ///< it has been read
+};
+
 class JsonReader {
     const char *const begin_, *p_, *const end_;
     std::string_view file_;
     JsonReadOptions options_;
+    Taker* taker_;
 
 public:
-    JsonReader(std::string_view text, std::string_view file, JsonReadOptions options) : begin_(text.data()), p_(begin_), end_(begin_ + text.size()), file_(file), options_(options) {}
+    JsonReader(std::string_view text, std::string_view file, JsonReadOptions options, Taker* taker = nullptr)
+        : begin_(text.data()), p_(begin_), end_(begin_ + text.size()), file_(file), options_(options), taker_(taker) {}
 
     void document(void* into, const Message& table) {
         read(into, table, nullptr, 1);
@@ -179,11 +190,13 @@ private:
         path.key = {};
         if (f.presence == Presence::map) return map(f, member, path, depth);
         if (f.presence != Presence::repeated) return value(f, access.add(member, 1), path, depth);
-        access.clear(member);
+        Taker* const taker = taker_ && taker_->member == f.member ? taker_ : nullptr;
+        taker ? taker->clear() : access.clear(member);
         expect('[', path);
         if (accept(']')) return;
         for (;; ++path.index) {
-            value(f, access.add(member, 1), path, depth);
+            value(f, taker ? taker->fresh() : access.add(member, 1), path, depth);
+            if (taker) taker->take();
             if (!accept(',')) break;
         }
         expect(']', path);
@@ -261,6 +274,21 @@ template <class M> M from_json(std::string_view text, std::string_view name = "m
     static_assert(decltype(M::table().fields)().size() <= 64, "a bit per field says which were seen");
     M message{};
     detail::JsonReader(text, name, options).document(&message, message_of<M>());
+    return message;
+}
+/// The same, but for the elements of `P`, a repeated message, wherever in M it is: `list.add(element)` is called for each of them, and `list.clear()` where they begin.
+template <class M, auto P, class List> M from_json_but(std::string_view text, std::string_view name, List& list) {
+    struct Taker final : detail::Taker {
+        typename detail::Holder<typename detail::Pointee<decltype(P)>::member>::element element{};
+        List* list{};
+        void clear() override { list->clear(); }
+        void* fresh() override { return &(element = {}); }
+        void take() override { list->add(element); }
+    } taker;
+    taker.member = detail::member_of<P>;
+    taker.list = &list;
+    M message{};
+    detail::JsonReader(text, name, {}, &taker).document(&message, message_of<M>());
     return message;
 }
 

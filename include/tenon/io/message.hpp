@@ -244,6 +244,12 @@ template <class M> const Message& message_of() {
     return m;
 }
 
+/// The number of the field that is the member `P`.
+template <auto P> constexpr std::uint32_t number_of() {
+    for (const auto& f : detail::rows<typename detail::Pointee<decltype(P)>::message>.fields) if (f.member == &detail::member_of<P>) return static_cast<std::uint32_t>(f.number);
+    return 0;
+}
+
 template <class V, class K> constexpr auto Map<V, K>::Entry::table() {
     Field key = field<&Entry::key>(1, "key"), value = field<&Entry::value>(2, "value");
     key.presence = value.presence = Presence::always;

@@ -22,15 +22,41 @@ namespace detail {
 inline std::uint32_t wire_type(Kind k) { return is_varint(k) ? 0 : !is_number(k) ? 2 : is_wide(k) ? 1 : 5; }
 inline std::size_t width(Kind k) { return is_wide(k) ? 8 : 4; }
 
+/// The repeated messages of one field of a message, left as they stand.
+struct Apart {
+    void* (*member)(const void* message) = nullptr;
+    std::vector<std::string_view>* bytes = nullptr;
+};
+
+/// Reads messages, or, into null, checks that they could be read.
 class Decoder {
     const char* const begin_;
     std::string_view file_;
+    Apart apart_;
 
 public:
-    Decoder(std::string_view bytes, std::string_view file) : begin_(bytes.data()), file_(file) {}
+    Decoder(std::string_view bytes, std::string_view file, Apart apart = {}) : begin_(bytes.data()), file_(file), apart_(apart) {}
 
     void document(std::string_view bytes, void* into, const Message& table) const {
         if (read(bytes, into, table, nullptr, 1, true)) settle(into, table);
+    }
+    struct Tag {
+        std::uint32_t number, wire;
+    };
+    [[gnu::always_inline]] Tag tag(const char*& p, const char* end, const Path& path) const {
+        const char* const start = p;
+        const auto tag = varint(p, end, path);
+        const auto number = tag >> 3, wire = tag & 7;
+        if (number == 0 || number >> 29 || wire > 5 || wire == 3 || wire == 4) [[unlikely]] fail_tag(path, start, number, wire);
+        return {static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(wire)};
+    }
+    /// What is behind a tag, without the length before it.
+    std::string_view payload(const char*& p, const char* end, std::uint32_t wire, const Path& path) const {
+        if (wire == 2) return delimited(p, end, path);
+        if (wire != 0) return take(p, end, wire == 1 ? 8 : 4, path);
+        const char* const start = p;
+        varint(p, end, path);
+        return {start, static_cast<std::size_t>(p - start)};
     }
 
 private:
@@ -45,17 +71,18 @@ private:
         while (p < end) {
             const char* const start = p;
             path.field = nullptr;
-            const auto tag = varint(p, end, path);
-            const auto number = tag >> 3, wire = tag & 7;
-            if (number == 0 || number >> 29) fail(path, start, "a field cannot have the number " + std::to_string(number));
-            if (wire != 0 && wire != 1 && wire != 2 && wire != 5) fail(path, start, "field " + std::to_string(number) + " has wire type " + std::to_string(wire));
-            const auto* const field = table.find(static_cast<std::uint32_t>(number));
+            const auto [number, wire] = tag(p, end, path);
+            const auto* const field = table.find(number);
             if (!field) {
-                skip(p, end, wire, path);
-                if (auto* const unknown = table.unknown(into)) (*unknown ? **unknown : unknown->emplace()).append(start, p);
+                payload(p, end, wire, path);
+                if (auto* const unknown = into ? table.unknown(into) : nullptr) (*unknown ? **unknown : unknown->emplace()).append(start, p);
                 continue;
             }
             path.field = field;
+            if (!into) {
+                value(p, end, {}, *field, wire, nullptr, path, depth, false);
+                continue;
+            }
             const auto row = static_cast<std::size_t>(field - table.fields.data());
             const auto bit = row < 64 ? std::uint64_t{1} << row : 0;
             if (field->in_oneof && chosen != field) {
@@ -68,10 +95,17 @@ private:
         }
         return maps;
     }
-    [[noreturn]] void fail(const Path& path, const char* at, const std::string& what) const {
+    [[noreturn, gnu::cold]] void fail(const Path& path, const char* at, const std::string& what) const {
         throw FormatError(std::string(file_) + ": " + path.text() + ": " + what + " (byte " + std::to_string(at - begin_) + ")");
     }
-    std::uint64_t varint(const char*& p, const char* end, const Path& path) const {
+    [[noreturn, gnu::cold, gnu::noinline]] void fail_short(const Path& path, const char* at, std::uint64_t announced, std::uint64_t left) const {
+        fail(path, at, std::to_string(announced) + " bytes are announced, " + std::to_string(left) + " are left");
+    }
+    [[noreturn, gnu::cold, gnu::noinline]] void fail_tag(const Path& path, const char* at, std::uint64_t number, std::uint64_t wire) const {
+        if (number == 0 || number >> 29) fail(path, at, "a field cannot have the number " + std::to_string(number));
+        fail(path, at, "field " + std::to_string(number) + " has wire type " + std::to_string(wire));
+    }
+    [[gnu::always_inline]] std::uint64_t varint(const char*& p, const char* end, const Path& path) const {
         if (p < end && !(*p & 0x80)) return static_cast<unsigned char>(*p++);
         return long_varint(p, end, path);
     }
@@ -82,9 +116,9 @@ private:
         p = rest.data();
         return *v;
     }
-    std::string_view take(const char*& p, const char* end, std::uint64_t n, const Path& path) const {
+    [[gnu::always_inline]] std::string_view take(const char*& p, const char* end, std::uint64_t n, const Path& path) const {
         const auto left = static_cast<std::uint64_t>(end - p);
-        if (n > left) fail(path, p, std::to_string(n) + " bytes are announced, " + std::to_string(left) + " are left");
+        if (n > left) [[unlikely]] fail_short(path, p, n, left);
         const std::string_view s(p, static_cast<std::size_t>(n));
         p += n;
         return s;
@@ -92,11 +126,6 @@ private:
     std::string_view delimited(const char*& p, const char* end, const Path& path) const {
         const auto n = varint(p, end, path);
         return take(p, end, n, path);
-    }
-    void skip(const char*& p, const char* end, std::uint64_t wire, const Path& path) const {
-        if (wire == 0) varint(p, end, path);
-        else if (wire == 2) delimited(p, end, path);
-        else take(p, end, wire == 1 ? 8 : 4, path);
     }
     /// How many elements of a field stand one behind the other, the first at p behind its tag. Room is made for all of them at once.
     static std::size_t run(const char* p, const char* end, std::string_view tag) {
@@ -113,13 +142,21 @@ private:
             p += tag.size();
         }
     }
-    bool value(const char*& p, const char* end, std::string_view tag, const Field& f, std::uint64_t wire, void* member, Path& path, int depth, bool fresh) const {
+    bool value(const char*& p, const char* end, std::string_view tag, const Field& f, std::uint32_t wire, void* member, Path& path, int depth, bool fresh) const {
         const auto& access = *f.access;
         const bool many = f.presence >= Presence::repeated;
         if (wire != wire_type(f.kind) && !(wire == 2 && many && is_number(f.kind))) fail(path, p, "wire type " + std::to_string(wire) + " where " + std::to_string(wire_type(f.kind)) + " belongs");
         const auto one = [&] { return f.presence <= Presence::always ? member : access.add(member, 1); };
         if (!is_number(f.kind)) {
+            if (!member) return element(p, end, f, nullptr, path, depth, false);
             if (!many) return element(p, end, f, one(), path, depth, fresh);
+            if (f.member == apart_.member) {
+                path.index = apart_.bytes->size();
+                auto content = p;
+                element(p, end, f, nullptr, path, depth, false);
+                apart_.bytes->push_back(delimited(content, end, path));
+                return false;
+            }
             path.index = access.view(member).count;
             auto n = run(p, end, tag);
             for (auto* to = static_cast<std::byte*>(access.add(member, n));; to += access.stride, ++path.index, p += tag.size()) {
@@ -130,10 +167,10 @@ private:
             packed(delimited(p, end, path), f, member, path);
         } else if (wire == 0) {
             const auto v = varint(p, end, path);
-            store_integer(f.kind, one(), v);
+            if (member) store_integer(f.kind, one(), v);
         } else {
             const auto number = take(p, end, width(f.kind), path);
-            std::memcpy(one(), number.data(), number.size());
+            if (member) std::memcpy(one(), number.data(), number.size());
         }
         return false;
     }
@@ -142,7 +179,7 @@ private:
         const auto content = delimited(p, end, path);
         if (f.kind == Kind::message) return read(content, to, f.message(), &path, depth + 1, fresh);
         if (f.kind == Kind::string && !valid_utf8(content)) fail(path, content.data(), "the text is not UTF-8");
-        *static_cast<std::string*>(to) = content;
+        if (to) *static_cast<std::string*>(to) = content;
         return false;
     }
     void packed(std::string_view s, const Field& f, void* member, const Path& path) const {
@@ -150,12 +187,14 @@ private:
         if (s.empty()) return;
         if (!is_varint(f.kind)) {
             if (s.size() % width(f.kind)) fail(path, p, std::to_string(s.size()) + " bytes are no whole number of elements");
-            std::memcpy(f.access->add(member, s.size() / width(f.kind)), p, s.size());
+            if (member) std::memcpy(f.access->add(member, s.size() / width(f.kind)), p, s.size());
             return;
         }
         // each varint has one byte without the continuation bit: room is made once, and never more than the file has bytes for
-        const auto n = static_cast<std::size_t>(std::count_if(p, end, [](char c) { return !(c & 0x80); }));
         if (static_cast<unsigned char>(s.back()) >= 0x80) fail(path, end, "a varint runs past the end");
+        while (!member && p < end) varint(p, end, path);
+        if (!member) return;
+        const auto n = static_cast<std::size_t>(std::count_if(p, end, [](char c) { return !(c & 0x80); }));
         auto* to = static_cast<std::byte*>(f.access->add(member, n));
         for (; p < end; to += f.access->stride) store_integer(f.kind, to, varint(p, end, path));
     }
