@@ -11,6 +11,8 @@ namespace tenon {
 
 /// What names are looked up by.
 inline std::size_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
+/// One hash of several: of `hash` and what follows it.
+inline std::size_t mixed(std::size_t hash, std::size_t with) { return (hash ^ with) * std::size_t{0x9e3779b97f4a7c15} ^ hash >> 29; }
 
 /// Open addressing: slots in a power of two, at most half of them taken. Nothing is ever taken out.
 ///

@@ -1,6 +1,7 @@
 // A graph with names: what is exported, what an import gives, and what a session finds tensors in.
 #pragma once
 #include "../base/hash_index.hpp"
+#include "folded_values.hpp"
 #include "node.hpp"
 
 #include <algorithm>
@@ -59,6 +60,7 @@ class Graph {
         HashIndex by_name;
         std::vector<Output> roots;
         std::shared_ptr<const void> origin;  // of an import: what the exporter writes back
+        FoldedValues folded;                 // of all sessions' plans
     };
     std::shared_ptr<Parts> parts_ = std::make_shared<Parts>();
 
@@ -84,6 +86,8 @@ public:
     const std::vector<std::shared_ptr<Operation>>& operations() const { return parts_->operations; }
     const std::vector<Output>& roots() const { return parts_->roots; }
     const std::shared_ptr<const void>& origin() const { return parts_->origin; }
+    /// What plans for this graph have computed of its constants.
+    FoldedValues& folded() const { return parts_->folded; }
     template <class = void> bool contains(std::string_view name) const { return find(name) != HashIndex::none; }
 
     template <class Lazy = void> std::shared_ptr<Operation> get_operation_by_name(std::string_view name) const;

@@ -7,12 +7,14 @@
 //   plan_graph.hpp    number   walk back from fetches and targets; feeds cut the graph wherever they are
 //                     infer    extents, dtypes and known values, by the ops' own rules
 //                     choose   what has to be computed, values known; compiled groups where nobody wants what is between
-//   plan_once.hpp     share    of equal operations one runs; what follows from constants is computed
+//   plan_once.hpp     share    of equal operations one runs
+//   plan_fold.hpp     fold     what follows from constants is computed, or taken from other plans
 //   plan_order.hpp    arrange  inputs first, readers of a variable before its updates unless they wait for them
 //   plan_products.hpp join     products, of matrices or of images with filters, take over what is done with their results alone
 //   plan_builder.hpp  place    views and updates share memory, elementwise results take over what dies, the rest lives in
 //                              one arena
 #pragma once
+#include "../expr/folded_values.hpp"
 #include "../expr/statement.hpp"
 #include "../base/hash_index.hpp"
 #include "../tensor/random.hpp"

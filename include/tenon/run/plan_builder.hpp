@@ -17,8 +17,8 @@ template <class Lazy = void> class PlanBuilder : PlanProducts<Lazy> {
 
 public:
     /// `sharing`: by which threads share the work of long steps; null where there is one.
-    PlanBuilder(Plan& plan, std::span<const Output> fetches, std::span<const Feed> feeds, Streams& streams, StepSharing* sharing = nullptr)
-        : Base(fetches, feeds), plan_(plan), streams_(streams), sharing_(sharing) {}
+    PlanBuilder(Plan& plan, std::span<const Output> fetches, std::span<const Feed> feeds, Streams& streams, FoldedValues& folded, StepSharing* sharing = nullptr)
+        : Base(fetches, feeds, folded), plan_(plan), streams_(streams), sharing_(sharing) {}
     void build() { emit(); }
 
 private:
@@ -234,6 +234,7 @@ private:
         }
         for (const Operation* o : readers)
             if (!assigned.contains(o->state.get())) plan_.reads_.push_back(o->state.get()), plan_.read_operations_.push_back(o);
+        for (auto& f : this->followed_) plan_.owned_.push_back(std::move(f));
         plan_.keep_.assign(fetches_.begin(), fetches_.end());
         for (const Feed& f : feeds_) plan_.keep_.push_back(f.of);
     }

@@ -148,6 +148,17 @@ private:
 
     // ---- infer -------------------------------------------------------------------------------------------
 
+    /// Whether its results followed from constants when the graph was made, and from the same: they lie there for all plans.
+    bool known_to_graph(const Op& op) const {
+        const auto elements = [](const Output& o) { return o.operation->results[z(o.index)].known.raw(); };
+        for (int k = 0; k < op.values; ++k) if (!op.o->results[z(k)].known || values_[z(op.first_value + k)].feed != none) return false;
+        for (const Output& i : op.o->inputs) if (const Value& v = values_[z(value_of(i))]; !v.known || v.feed != none || v.known.raw() != elements(i)) return false;
+        return op.values > 0 && !op.o->inputs.empty();
+    }
+    void gate(Op& op) {
+        op.gated = !op.o->controls.empty();
+        for (const Output& i : op.o->inputs) op.gated |= values_[z(value_of(i))].known && ops_[z(values_[z(value_of(i))].op)].gated;
+    }
     void infer() {
         for (std::size_t i = 0; i < feeds_.size(); ++i) {
             const Feed& f = feeds_[i];
@@ -166,6 +177,14 @@ private:
             bool all_fed = op.values > 0;
             for (int k = 0; k < op.values; ++k) all_fed &= values_[z(op.first_value + k)].feed != none;
             if (all_fed || op.fed_only) continue;
+            if (known_to_graph(op)) {
+                for (int k = 0; k < op.values; ++k) {
+                    Value& v = values_[z(op.first_value + k)];
+                    v.ref.dims = o.results[z(k)].dims, v.ref.dtype = o.results[z(k)].known.dtype(), v.known = o.results[z(k)].known;
+                }
+                gate(op);
+                continue;
+            }
             in.clear();
             bool open = false;
             for (std::size_t k = 0; k < o.inputs.size(); ++k) {
@@ -180,8 +199,7 @@ private:
             for (const Ref& r : in) open |= r.dtype == DType::invalid;  // of an op that cannot run
             if (!o.table->supported || open) results.assign(z(op.values), Result{});
             else results = infer_results(*o.table, o.op, in, describe(o));
-            op.gated = !o.controls.empty();
-            for (const Output& i : o.inputs) op.gated |= values_[z(value_of(i))].known && ops_[z(values_[z(value_of(i))].op)].gated;
+            gate(op);
             if (o.state && o.state->value && op.values) results[0].dims = o.state->value.dims();
             for (int k = 0; k < op.values; ++k) {
                 Value& v = values_[z(op.first_value + k)];

@@ -1,9 +1,7 @@
-// Between the first stage of planning and the second: nothing is computed twice, and nothing in a run that could be computed before it.
+// Between the first stage of planning and the second: nothing is computed twice. Of two operations that do the same with the same values one runs, for the
+// readers of both.
 //
-//   shared    of two operations that do the same with the same values one runs, for the readers of both
-//   folded    what follows from constants alone is computed here, by its own kernel, and belongs to the plan if the run reads it
-//
-// Neither is done to what is fed, has an effect, draws random numbers, or waits for another operation: of operations that wait for nothing but their inputs,
+// This is not done to what is fed, has an effect, draws random numbers, or waits for another operation: of operations that wait for nothing but their inputs,
 // two that read the same variable are before the same updates of it. Compiled statements stay as they are, since one kernel computes them.
 #pragma once
 #include "plan_graph.hpp"
@@ -46,17 +44,12 @@ template <class Lazy = void> class PlanOnce : public PlanGraph<Lazy> {
 protected:
     using Base = PlanGraph<Lazy>;
     using typename Base::Op, typename Base::Value;
-    using Base::none, Base::z, Base::fetches_, Base::ops_, Base::values_, Base::value_of, Base::external, Base::known_ref, Base::uses_group, Base::is_view;
+    using Base::none, Base::z, Base::ops_, Base::values_, Base::value_of, Base::external, Base::uses_group;
 
 private:
-    /// Bytes that folded values of a plan may take beyond those of its constants: so a small file does not make a large plan.
-    static constexpr std::size_t least_room = 4u << 20;
     /// Constants of up to so many bytes are the same if their elements are.
     static constexpr std::size_t most_compared = 1024;
 
-    std::size_t room_ = least_room;
-    std::vector<int> readers_;   // by value: how many operations may read it, and fetches; of a folded view's memory those of the view too
-    std::vector<int> memory_;    // by value: the one whose memory a folded view is; itself for others
     std::vector<int> identity_;  // by value: the first of those known to have the same elements; none until asked for
     HashIndex constants_;        // values, by elements
     HashIndex by_inputs_;        // operations, by table and inputs
@@ -64,17 +57,11 @@ private:
 
 public:
     PlanOnce(std::span<const Output> fetches, std::span<const Feed> feeds) : Base(fetches, feeds), identity_(values_.size(), none) {
-        for (const Op& op : ops_)
-            if (op.o->inputs.empty())
-                for (int k = 0; k < op.values; ++k) if (const Value& v = values_[z(op.first_value + k)]; v.known && v.feed == none) room_ += v.known.bytes();
         by_inputs_.reserve(ops_.size());
         for (int i = 0; i < static_cast<int>(ops_.size()); ++i) if (is_pure(ops_[z(i)])) share(i);
-        count_readers();
-        for (Op& op : ops_) if (is_pure(op) && follows(op)) fold(op);
-        for (Op& op : ops_) if (op.folded) leave(op);
     }
 
-private:
+protected:
     /// Whether an operation that has to run gives nothing but its results, and these depend on nothing but its inputs.
     bool is_pure(const Op& op) const {
         const Operation& o = *op.o;
@@ -84,9 +71,7 @@ private:
         return true;
     }
 
-    // ---- shared
-
-    static std::size_t mixed(std::size_t hash, std::size_t with) { return (hash ^ with) * std::size_t{0x9e3779b97f4a7c15} ^ hash >> 29; }
+private:
     static std::string_view elements(const Tensor& t) { return {reinterpret_cast<const char*>(t.raw()), t.bytes()}; }
 
     int identity(int value) {
@@ -127,90 +112,6 @@ private:
         op.first_value = ops_[z(same)].first_value;
         op.same = same;
         op.needed = false;
-    }
-
-    // ---- folded
-
-    /// Whether everything that it reads is part of the graph, or follows from what is.
-    bool follows(const Op& op) const {
-        if (op.o->table->stateful) return false;
-        for (const Output& in : op.o->inputs) if (const Value& v = values_[z(value_of(in))]; !v.known || v.feed != none) return false;
-        return true;
-    }
-    /// All values that an operation may read: elementwise ones read what is broadcast for them, unless that is folded.
-    template <class F> void each_read(const Op& op, F&& f) const {
-        const Operation& o = *op.o;
-        const auto follow = [&](const Output& input) {
-            for (Output at = input;;) {
-                const int value = value_of(at);
-                f(value);
-                const OpTable& t = *ops_[z(values_[z(value)].op)].o->table;
-                if (t.broadcasts < 0 || values_[z(value)].feed != none) return;
-                at = ops_[z(values_[z(value)].op)].o->inputs[z(t.broadcasts)];
-            }
-        };
-        for (const Output& i : o.inputs) follow(i);
-        if (uses_group(o)) for (const Output& i : o.group->inputs) follow(i);
-    }
-    void count_readers() {
-        readers_.assign(values_.size(), 0);
-        for (int v = 0; v < static_cast<int>(values_.size()); ++v) memory_.push_back(v);
-        for (const Op& op : ops_) if (op.needed) each_read(op, [&](int v) { ++readers_[z(v)]; });
-        for (const Output& f : fetches_) if (!f.operation->results.empty()) ++readers_[z(value_of(f))];
-    }
-    std::size_t bytes_of_value(int value) const { return static_cast<std::size_t>(values_[z(value)].ref.dims.size()) * bytes_of(values_[z(value)].ref.dtype); }
-    /// Whether this value's memory was taken from the room.
-    bool is_charged(int value) const { return ops_[z(values_[z(value)].op)].folded && memory_[z(value)] == value; }
-    /// One that read it is folded: if none is left, its room is free for others.
-    void release(int value) {
-        const int at = memory_[z(value)];
-        if (--readers_[z(at)] > 0 || !is_charged(at)) return;
-        room_ += bytes_of_value(at);
-        values_[z(at)].known = {};
-    }
-    /// What is free once the operation's inputs that only it reads are.
-    std::size_t room_after(const Op& op) {
-        std::size_t room = room_;
-        each_read(op, [&](int v) { if (const int at = memory_[z(v)]; --readers_[z(at)] == 0 && is_charged(at)) room += bytes_of_value(at); });
-        each_read(op, [&](int v) { ++readers_[z(memory_[z(v)])]; });
-        return room;
-    }
-    /// What costs no more to run than to read is left to the run.
-    void leave(Op& op) {
-        if (!op.o->table->expands || !follows(op)) return;
-        Value& y = values_[z(op.first_value)];
-        if (memory_[z(op.first_value)] != op.first_value || y.known.owner().use_count() != 1) return;
-        y.known = {};
-        op.folded = false;
-    }
-    void fold(Op& op) {
-        const Operation& o = *op.o;
-        if (is_view(op)) {
-            Value& y = values_[z(op.first_value)];
-            const int of = value_of(o.inputs[z(o.table->view)]);
-            const Value& x = values_[z(of)];
-            y.known = Tensor(y.ref.dtype, y.ref.dims, x.known.raw(), x.known.owner());
-            op.folded = true;
-            memory_[z(op.first_value)] = memory_[z(of)];
-            readers_[z(memory_[z(of)])] += readers_[z(op.first_value)];
-            each_read(op, [&](int v) { release(v); });
-            return;
-        }
-        std::size_t bytes = 0;
-        for (int k = 0; k < op.values; ++k) {
-            if (values_[z(op.first_value + k)].ref.dtype == DType::string) return;
-            bytes += bytes_of_value(op.first_value + k);
-        }
-        if (bytes > room_ && bytes > room_after(op)) return;
-        std::vector<Ref> in, wanted;
-        for (const Output& i : o.inputs) in.push_back(known_ref(value_of(i)));
-        for (int k = 0; k < op.values; ++k) wanted.push_back(values_[z(op.first_value + k)].ref);
-        auto results = compute_now(*o.table, o.op, in, wanted);
-        if (results.empty()) return;
-        for (int k = 0; k < op.values; ++k) values_[z(op.first_value + k)].known = std::move(results[z(k)]);
-        op.folded = true;
-        each_read(op, [&](int v) { release(v); });
-        room_ -= bytes;
     }
 };
 

@@ -1,13 +1,13 @@
 // The second stage of planning: in which order to compute what has to be computed.
 #pragma once
-#include "plan_once.hpp"
+#include "plan_fold.hpp"
 
 
 namespace tenon {
 
-template <class Lazy = void> class PlanOrder : public PlanOnce<Lazy> {
+template <class Lazy = void> class PlanOrder : public PlanFold<Lazy> {
 protected:
-    using Base = PlanOnce<Lazy>;
+    using Base = PlanFold<Lazy>;
     using typename Base::Op, typename Base::Value;
     using Base::none, Base::z, Base::fetches_, Base::number_, Base::ops_, Base::values_, Base::value_of, Base::external, Base::uses_group, Base::is_view, Base::each_input, Base::each_gate;
 
@@ -23,7 +23,7 @@ protected:
     std::vector<int> sequence_{};  // units, as they will run
 
 public:
-    PlanOrder(std::span<const Output> fetches, std::span<const Feed> feeds) : Base(fetches, feeds) {
+    PlanOrder(std::span<const Output> fetches, std::span<const Feed> feeds, FoldedValues& folded) : Base(fetches, feeds, folded) {
         make_units();
         if (!arrange(false) && !arrange(true)) throw ValueError("[run] operations wait for each other in a circle");
     }

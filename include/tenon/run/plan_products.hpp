@@ -43,7 +43,7 @@ protected:
         bool has_own_kernel() const { return op == of->op.get() && !of_plan; }
     };
 
-    PlanProducts(std::span<const Output> fetches, std::span<const Feed> feeds) : Base(fetches, feeds) {}
+    PlanProducts(std::span<const Output> fetches, std::span<const Feed> feeds, FoldedValues& folded) : Base(fetches, feeds, folded) {}
 
     void join(std::vector<Draft>& drafts) {
         take_columns(drafts);

@@ -52,8 +52,8 @@ struct SessionOptions {
     float least_share = 70;  ///< microseconds of work that are worth another thread
 };
 
-/// Runs parts of graphs. A session owns its workspace, plans and random streams; variables belong to the graph, so several
-/// sessions, one a thread, may run one graph for inference. One session is for one thread at a time.
+/// Runs parts of graphs. A session owns its workspace, plans and random streams; variables belong to the graph, as what plans compute of its constants
+/// does, once for all of them, so several sessions, one a thread, may run one graph for inference. One session is for one thread at a time.
 ///
 /// With `Session{graph, {.threads = 2}}` kernels of more than 140 us are shared by two threads, shorter ones are not. Results are those of one thread, to
 /// the last bit. The other threads start with the first run that can use them, sleep between kernels and end with the session and its callables; a kernel
@@ -132,7 +132,7 @@ private:
         for (std::size_t attempts = 0;; ++attempts) {
             auto plan = std::make_shared<Plan>();
             try {
-                PlanBuilder<>(*plan, fetches, feeds, streams_, sharing_.get()).build();
+                PlanBuilder<>(*plan, fetches, feeds, streams_, graph_.folded(), sharing_.get()).build();
                 if (feeds.size() == given) {
                     Entry e{{fetches.begin(), fetches.end()}, feeds, plan};
                     for (Feed& f : e.feeds) f.value = f.known ? f.value.clone() : Tensor(f.value.dtype(), f.value.dims(), nullptr, nullptr);

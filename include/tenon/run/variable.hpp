@@ -17,8 +17,9 @@ template <class = void> [[gnu::noinline]] Output make_variable(const OpTable& so
     const Output variable = make_operation(source, op, {}, name);
     auto state = std::make_shared<State>(State{{}, false, trainable, std::move(initial), &assign, &no_op});
     Streams streams;
+    FoldedValues folded;
     Plan plan;
-    PlanBuilder<>(plan, {&state->initial, 1}, {}, streams).build();
+    PlanBuilder<>(plan, {&state->initial, 1}, {}, streams, folded).build();
     plan.run({});
     state->value = plan.take(0);
     state->initialized = true;
