@@ -131,7 +131,7 @@ TEST_CASE("variables of an import of some MiB lie in few blocks, and no block is
     const Graph small = variables_of(100, 1000);
     for (const auto& v : small.variables()) owners.insert(v.operation->state->value.owner().get());
     CHECK(owners.size() < 20);
-    most_bytes = (16u << 20) + 64;  // with what aligns it
+    most_bytes = (16u << 20) + Buffer::alignment_of(16u << 20);  // with what aligns it
     owners.clear();
     const Graph again = variables_of(100, 10000);  // 200 MB
     most_bytes = SIZE_MAX;

@@ -1,6 +1,5 @@
 // Reads a checkpoint: its list of tensors, and tensors, or parts of them, however they are stored.
 #pragma once
-#include "../io/memory.hpp"
 #include "box.hpp"
 #include "bundle_v1.hpp"
 #include "data_files.hpp"
@@ -91,9 +90,7 @@ public:
         const auto wanted = slice.within(t.shape);
         const auto dims = dims_of(wanted.extents());
         check(t, wanted, cursor);
-        Tensor result(t.dtype, dims);
-        if (t.dtype != DType::string) advise_large_pages(result.raw(), result.bytes());
-        return result;
+        return Tensor(t.dtype, dims);
     }
     /// All elements of a number type into memory of just their size, whatever the number of axes.
     void read_into(const StoredTensor& t, std::span<std::byte> memory) const {

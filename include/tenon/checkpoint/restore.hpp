@@ -148,7 +148,6 @@ public:
             }
             return;
         }
-        for (const auto& s : steps_) if (!s.to->initialized) advise_large_pages(memory(s).data(), memory(s).size());
         try {
             for (const auto& s : steps_) if (!s.whole) s.read_into(checkpoint_, memory(s), cursor_);
             twice_->read();

@@ -88,7 +88,8 @@ template <class T> [[gnu::noinline]] void step_back_block(void (*step)(const Bac
     if (!left) return;
     s.n = width;
     const std::size_t inputs = leaves + 1 + (s.x[leaves + 1] != nullptr);
-    const bool again = from > 0 && s.first == s.wanted;  // with some before them, which come to the same; not where contributions are added
+    bool again = from > 0 && s.first == s.wanted;  // with some before them, which come to the same; not where contributions are added, or over what was read
+    if (again) each(s.wanted, [&](std::size_t p) { again &= std::find(s.x.begin(), s.x.begin() + inputs, s.out[p]) == s.x.begin() + inputs; });
     if (again) {
         for (std::size_t p = 0; p < inputs; ++p) s.x[p] += n - width;
         each(s.wanted, [&](std::size_t p) { s.out[p] += n - width; });

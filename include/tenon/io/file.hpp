@@ -3,7 +3,7 @@
 // Long because files, what is asked about them and drafts tell errors in one way.
 #pragma once
 #include "../base/error.hpp"
-#include "memory.hpp"
+#include "../base/memory.hpp"
 
 #include <algorithm>
 #include <cerrno>

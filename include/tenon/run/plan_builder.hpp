@@ -54,7 +54,7 @@ private:
             d.out.assign(g.reads.size(), none);
             d.absent_out.resize(g.reads.size(), Ref{nullptr, Dims::unranked(), DType::invalid});
             for (const int i : u.ops) d.out[z(ops_[z(i)].o->group_output)] = ops_[z(i)].first_value;
-            d.may_overwrite = g.elementwise;
+            d.may_overwrite = !g.reduces;
         } else {
             if (!o.table->forward || op.folded) return;
             if (op.values && external(values_[z(op.first_value)]) && op.values == 1) return;
@@ -82,30 +82,38 @@ private:
                     }
         for (const Output& f : fetches_) if (!f.operation->results.empty()) values_[z(root(value_of(f)))].last = static_cast<int>(drafts.size());
     }
-    /// An elementwise result goes where an operand of the same extents dies.
+    /// An elementwise result goes where an operand of the same extents dies. A statement goes backward over the extents of its last input and may have several
+    /// results of them; one that is a sum lies apart.
     void take_over(const std::vector<Draft>& drafts) {
         for (int t = 0; t < static_cast<int>(drafts.size()); ++t) {
             const Draft& d = drafts[z(t)];
-            if (!d.may_overwrite || d.out.size() != 1 || root(d.out[0]) != d.out[0]) continue;
-            Value& y = values_[z(d.out[0])];
-            for (const int v : d.in) {
-                if (v == none || v == d.out[0]) continue;
-                const int r = root(v);
-                Value& from = values_[z(r)];
-                bool whole = in_arena(r) && from.last == t && from.first < t && values_[z(v)].ref.dtype == y.ref.dtype;
-                for (const int other : d.in) if (other != none && root(other) == r) whole &= values_[z(other)].ref.dims == y.ref.dims;
-                if (!whole) continue;
-                y.root = r;
-                from.last = y.last;
-                break;
-            }
+            if (!d.may_overwrite || (d.has_own_kernel() && d.out.size() != 1)) continue;
+            const bool forward = d.has_own_kernel() || static_cast<const Group*>(d.op)->elementwise;
+            const Dims whole = ref(d, !forward, forward ? 0 : d.in.size() - 1)->dims;
+            for (const int v : d.out)
+                if (v != none && root(v) == v && values_[z(v)].ref.dims == whole) take_over(d, t, v);
+        }
+    }
+    void take_over(const Draft& d, int t, int result) {
+        Value& y = values_[z(result)];
+        for (const int v : d.in) {
+            if (v == none || v == result) continue;
+            const int r = root(v);
+            Value& from = values_[z(r)];
+            bool fits = in_arena(r) && from.last == t && from.first < t && values_[z(v)].ref.dtype == y.ref.dtype;
+            for (const int other : d.in) if (other != none && root(other) == r) fits &= values_[z(other)].ref.dims == y.ref.dims;
+            for (const int other : d.out) fits &= other == none || root(other) != r;
+            if (!fits) continue;
+            y.root = r;
+            from.last = y.last;
+            return;
         }
     }
     std::size_t bytes_of_value(int v) const {
         const Ref& r = values_[z(v)].ref;
         return static_cast<std::size_t>(r.dims.size()) * bytes_of(r.dtype);
     }
-    const Ref* ref(const Draft& d, bool input, std::size_t i) {
+    const Ref* ref(const Draft& d, bool input, std::size_t i) const {
         const int v = input ? d.in[i] : d.out[i];
         return v != none ? &values_[z(v)].ref : &(input ? d.absent_in : d.absent_out)[i];
     }

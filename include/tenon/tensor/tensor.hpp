@@ -2,39 +2,15 @@
 #pragma once
 #include "../base/dims.hpp"
 #include "../base/dtype.hpp"
+#include "buffer.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <span>
 #include <vector>
 
 namespace tenon {
-
-/// 64-byte aligned bytes; never a type whose layout depends on -march.
-///
-/// Aligned by hand: of what malloc itself has aligned the GNU C library before 2.38 cannot use again the hole that stays behind, and variables made
-/// one after the other took three times their size.
-class Buffer {
-    struct Free {
-        void operator()(std::byte* p) const { ::operator delete(p); }
-    };
-    static constexpr std::size_t alignment = 64;
-    std::unique_ptr<std::byte, Free> memory_;
-    std::size_t bytes_ = 0;
-
-public:
-    Buffer() = default;
-    /// Not cleared: who asks for memory is about to fill it.
-    template <class = void> explicit Buffer(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new((bytes + alignment - 1) / alignment * alignment + alignment))), bytes_(bytes) {}
-    std::byte* data() const {
-        std::byte* const p = memory_.get();
-        return p + (-reinterpret_cast<std::uintptr_t>(p) % alignment);
-    }
-    std::size_t bytes() const { return bytes_; }
-};
 
 /// Elements of one type in C order, with their extents.
 ///
