@@ -13,8 +13,9 @@ namespace {
 
 std::size_t most_bytes = SIZE_MAX;  // of one piece of a tensor's memory
 }
+[[gnu::noinline]] void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return n > most_bytes ? nullptr : std::malloc(n); }
 [[gnu::noinline]] void* operator new(std::size_t n) {
-    if (void* p = n > most_bytes ? nullptr : std::malloc(n)) return p;
+    if (void* p = std::malloc(n)) return p;
     throw std::bad_alloc();
 }
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }

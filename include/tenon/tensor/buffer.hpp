@@ -27,7 +27,8 @@ public:
 
     Buffer() = default;
     /// Not cleared: who asks for memory is about to fill it.
-    template <class = void> explicit Buffer(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new((bytes + 63) / 64 * 64 + alignment_of(bytes)))), bytes_(bytes) {
+    template <class = void> explicit Buffer(std::size_t bytes) : memory_(static_cast<std::byte*>(::operator new((bytes + 63) / 64 * 64 + alignment_of(bytes), std::nothrow))), bytes_(bytes) {
+        if (!memory_) throw std::bad_alloc();  // by hand: where sanitizers watch, operator new ends the program instead
         advise_large_pages(data(), bytes);
     }
     std::byte* data() const {
