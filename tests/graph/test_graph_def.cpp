@@ -223,3 +223,21 @@ TEST_CASE("truncated and damaged files are refused or read, never more than that
         }
     }
 }
+
+TEST_CASE("JSON nests no deeper than its message may in a binary file") {
+    int accepted = 0, refused = 0;
+    for (int levels = 20; levels < 60; ++levels) {
+        std::string value = R"({"i":"1"})";
+        for (int i = 0; i < levels; ++i) value = R"({"func":{"name":"f","attr":{"a":)" + value + "}}}";
+        MetaGraphDef meta;
+        try {
+            meta = read_meta(R"({"graphDef":{"node":[{"name":"n","op":"x","attr":{"f":)" + value + "}}]}}", "file");
+        } catch (const FormatError&) {
+            ++refused;
+            continue;
+        }
+        ++accepted;
+        CHECK(encode(read_meta(encode(meta), "file")) == encode(meta));
+    }
+    CHECK((accepted > 0 && refused > 0));
+}

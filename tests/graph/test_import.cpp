@@ -208,3 +208,14 @@ TEST_CASE("what is wrong with a node's attributes is told when the file is read,
     CHECK(imported == read);
     CHECK(imported.find("MetaGraphDef.graph_def.node[1].attr[1]") != imported.npos);
 }
+
+TEST_CASE("a node that a program made and no file could hold is refused by its name") {
+    auto bad = node("a", "Unheard", {});
+    SUBCASE("text") { bad.device = "\xff"; }
+    SUBCASE("unknown fields") { bad.unknown.emplace() = "\xff"; }
+    proto::MetaGraphDef meta;
+    meta.graph_def.emplace().node = {node("b", "Unheard", {}), bad};
+    std::string why;
+    try { (void)Imported(meta); } catch (const FormatError& e) { why = e.what(); }
+    CHECK(why.starts_with("node 'a': NodeDef"));
+}

@@ -39,14 +39,20 @@ class FoldedValues {
     static constexpr std::size_t most_compared = 16 * static_cast<std::size_t>(most_known);
     static constexpr std::size_t least_limit = 64;
 
-    pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_t mutex_;  // recursive: what is computed while planning may plan
     std::vector<std::weak_ptr<Folded>> all_;
     HashIndex index_;                  // of these; some have gone
     std::size_t limit_ = least_limit;  // with so many, those that have gone are taken out
     std::uint64_t next_ = 0;
 
 public:
-    FoldedValues() = default;
+    FoldedValues() {
+        pthread_mutexattr_t kind;
+        ::pthread_mutexattr_init(&kind);
+        ::pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_RECURSIVE);
+        ::pthread_mutex_init(&mutex_, &kind);
+        ::pthread_mutexattr_destroy(&kind);
+    }
     FoldedValues(const FoldedValues&) = delete;
     FoldedValues& operator=(const FoldedValues&) = delete;
     ~FoldedValues() { ::pthread_mutex_destroy(&mutex_); }

@@ -55,6 +55,8 @@ struct Imported {
         }
     }
     /// Of a message, whose nodes are taken out of it.
+    ///
+    /// Errors    FormatError for a node that no file could hold
     explicit Imported(proto::MetaGraphDef whole) : Imported(taken_out(whole), std::move(whole)) {}
     Imported(const Imported&) = delete;
     Imported& operator=(const Imported&) = delete;
@@ -71,7 +73,11 @@ private:
     static NodeBytes taken_out(proto::MetaGraphDef& whole) {
         NodeBytes list;
         if (!whole.graph_def) return list;
-        for (const auto& node : whole.graph_def->node) list.add(node);
+        for (const auto& node : whole.graph_def->node) {
+            list.add(node);
+            const auto from = list.ends_.size() > 1 ? list.ends_.end()[-2] : 0;
+            proto::check<proto::NodeDef>(std::string_view(list.bytes_).substr(from), "node '" + node.name + "'");
+        }
         whole.graph_def->node = {};
         return list;
     }

@@ -11,13 +11,18 @@ namespace tenon::proto {
 template <class M, auto P> M decode_but(std::string_view bytes, std::string_view name, std::vector<std::string_view>& apart) {
     M message{};
     try {
-        detail::Decoder(bytes, name, {detail::member_of<P>, &apart}).document(bytes, &message, message_of<M>());
+        detail::Decoder(bytes, name, {&field_of<P>(), &apart}).document(bytes, &message, message_of<M>());
     } catch (const FormatError&) {
         (void)decode<M>(bytes, name);  // which counts the elements in elements, and says so
         throw;
     }
     return message;
 }
+
+/// Whether `bytes` hold a message of type M.
+///
+/// Errors    those of decode
+template <class M> void check(std::string_view bytes, std::string_view name) { detail::Decoder(bytes, name).check(bytes, message_of<M>()); }
 
 /// The fields of a message of type M, as they stand in bytes that were checked, one after the other.
 ///

@@ -18,7 +18,7 @@ struct JsonReadOptions {
 namespace detail {
 /// Takes the messages of one repeated field, one after the other, so that they are not all there at once.
 struct Taker {
-    void* (*member)(const void* message);
+    const Field* field;
     virtual ~Taker() = default;
     virtual void clear() = 0;
     virtual void* fresh() = 0;  ///< an empty message
@@ -190,7 +190,7 @@ private:
         path.key = {};
         if (f.presence == Presence::map) return map(f, member, path, depth);
         if (f.presence != Presence::repeated) return value(f, access.add(member, 1), path, depth);
-        Taker* const taker = taker_ && taker_->member == f.member ? taker_ : nullptr;
+        Taker* const taker = taker_ && taker_->field == &f ? taker_ : nullptr;
         taker ? taker->clear() : access.clear(member);
         expect('[', path);
         if (accept(']')) return;
@@ -219,7 +219,7 @@ private:
             if (key.kind == Kind::string) *static_cast<std::string*>(key.member(p)) = name;
             else if (!parse_integer(key.kind, name, key.member(p))) fail(path, "the key is not a number");
             expect(':', path);
-            value(content, content.member(p), path, depth);
+            value(content, content.member(p), path, depth + 1);  // an entry is a message of its own, and no deeper may be read than can be written
         } while (accept(','));
         path.key = {};
         expect('}', path);
@@ -285,7 +285,7 @@ template <class M, auto P, class List> M from_json_but(std::string_view text, st
         void* fresh() override { return &(element = {}); }
         void take() override { list->add(element); }
     } taker;
-    taker.member = detail::member_of<P>;
+    taker.field = &field_of<P>();
     taker.list = &list;
     M message{};
     detail::JsonReader(text, name, {}, &taker).document(&message, message_of<M>());

@@ -244,11 +244,19 @@ template <class M> const Message& message_of() {
     return m;
 }
 
-/// The number of the field that is the member `P`.
-template <auto P> constexpr std::uint32_t number_of() {
-    for (const auto& f : detail::rows<typename detail::Pointee<decltype(P)>::message>.fields) if (f.member == &detail::member_of<P>) return static_cast<std::uint32_t>(f.number);
-    return 0;
+namespace detail {
+/// Found while compiling: a linker may fold functions that do the same, and then they have one address.
+template <auto P> consteval std::size_t row_of() {
+    const auto& fields = rows<typename Pointee<decltype(P)>::message>.fields;
+    std::size_t row = 0;
+    while (fields[row].member != &member_of<P>) ++row;
+    return row;
 }
+}  // namespace detail
+/// The row of the field that is the member `P`.
+template <auto P> const Field& field_of() { return message_of<typename detail::Pointee<decltype(P)>::message>().fields[detail::row_of<P>()]; }
+/// Its number.
+template <auto P> consteval std::uint32_t number_of() { return static_cast<std::uint32_t>(detail::rows<typename detail::Pointee<decltype(P)>::message>.fields[detail::row_of<P>()].number); }
 
 template <class V, class K> constexpr auto Map<V, K>::Entry::table() {
     Field key = field<&Entry::key>(1, "key"), value = field<&Entry::value>(2, "value");

@@ -24,7 +24,7 @@ inline std::size_t width(Kind k) { return is_wide(k) ? 8 : 4; }
 
 /// The repeated messages of one field of a message, left as they stand.
 struct Apart {
-    void* (*member)(const void* message) = nullptr;
+    const Field* field = nullptr;
     std::vector<std::string_view>* bytes = nullptr;
 };
 
@@ -40,6 +40,7 @@ public:
     void document(std::string_view bytes, void* into, const Message& table) const {
         if (read(bytes, into, table, nullptr, 1, true)) settle(into, table);
     }
+    void check(std::string_view bytes, const Message& table) const { (void)read(bytes, nullptr, table, nullptr, 1, true); }
     struct Tag {
         std::uint32_t number, wire;
     };
@@ -150,7 +151,7 @@ private:
         if (!is_number(f.kind)) {
             if (!member) return element(p, end, f, nullptr, path, depth, false);
             if (!many) return element(p, end, f, one(), path, depth, fresh);
-            if (f.member == apart_.member) {
+            if (&f == apart_.field) {
                 path.index = apart_.bytes->size();
                 auto content = p;
                 element(p, end, f, nullptr, path, depth, false);

@@ -56,7 +56,7 @@ template <class T, class S = Shape<>> struct Placeholder : Node<T, S> {
 
 /// A scalar that is part of the graph.
 template <class T> Node<T, Shape<>> constant_scalar(T value) { return Node<T, Shape<>>(make_const<T>(Tensor::scalar(value))); }
-/// A tensor that is part of the graph.
+/// A tensor that is part of the graph: from now on nobody writes to its elements, since plans keep what follows from them.
 template <class T, class S = Unranked> Node<T, S> constant_tensor(Tensor value, std::string_view name = {}) { return Node<T, S>(make_const<T>(std::move(value), name)); }
 
 /// One operation to run instead of many.
