@@ -79,23 +79,22 @@ def _programs(programs):
             yield f"{title}: times the staging loop", _over(_least(rows, "tenon"), _least(rows, "raw")), 2, True
     for title, rows in titled.items():
         if title.startswith(("chain, 100000 ", "chain and its gradient, 100000 ", "logistic regression", "mixture")):
-            yield f"{title}: times code by hand", _over(_least(rows, "tenon"), min(r["min_us"] for r in rows if not r["name"].startswith("tenon"))), 1.15, True
+            yield f"{title}: times code by hand", _over(_least(rows, "tenon"), min((r["min_us"] for r in rows if not r["name"].startswith("tenon")), default=None)), 1.15, True
     nodes = {int(r["name"].split(", ")[1]): 1e3 * r["min_us"] for r in titled.get("growth with nodes", [])}
     if nodes:
-        counts = [n for n in nodes if 10 <= n <= 10000]
-        yield "a node of 8 numbers, 10 to 10,000 in a graph: ns", max(nodes[n] / n for n in counts), 25, True
-        yield "of 100,000 in a graph: ns", nodes[100000] / 100000, 25, True
+        yield "a node of 8 numbers, 10 to 10,000 in a graph: ns", max((ns / n for n, ns in nodes.items() if 10 <= n <= 10000), default=None), 25, True
+        yield "of 100,000 in a graph: ns", _over(nodes.get(100000), 100000), 25, True
 
 
 def _processes(groups):
     by = lambda begins: next(({r["name"]: r for r in rows} for title, rows in groups.items() if title.startswith(begins)), {})
     start, imports = by(START), by(IMPORT.split(":")[0])
     if "tenon" in start:
-        tenon, floor, tf1 = start["tenon"], start["the floor: files read, nothing parsed"], start.get("TensorFlow")
+        tenon, floor, tf1 = start["tenon"], start.get("the floor: files read, nothing parsed", {}), start.get("TensorFlow")
         if tf1:
             yield f"{START}: over TensorFlow", tf1["min_ms"] / tenon["min_ms"], 300, False
             yield "its peak memory: over TensorFlow", _over(tf1.get("peak_mib"), tenon.get("peak_mib")), 60, False
-        yield "its time over that of reading the files", tenon["min_ms"] / floor["min_ms"], 2, True
+        yield "its time over that of reading the files", _over(tenon["min_ms"], floor.get("min_ms")), 2, True
     seconds = {name: [float(x) for x in r["printed"].split()] for name, r in imports.items()}
     tenon, tf1, readable = (seconds.get(name) for name in ("tenon", "TensorFlow", "tenon, the same as JSON"))
     if tenon and tf1:
@@ -117,12 +116,16 @@ def _threads(rows):
         yield f"the least of the other nets ({rows[least]['case'].label}); not slower, up to what a repeat differs by", others[least], 0.97, False
 
 
-def tables(results):
-    one = json.loads((results / "latest.json").read_text())
+def tables_of(one, two=None):
+    """Of what was measured with one thread and with two."""
     rows = report.summaries(one)
-    two = results / "threads-2" / "latest.json"
-    rest = [*_processes(one["processes"]), *_programs(one["programs"]), *(_threads(report.summaries(json.loads(two.read_text()))) if two.exists() else [])]
+    rest = [*_processes(one["processes"]), *_programs(one["programs"]), *(_threads(report.summaries(two)) if two else [])]
     return "\n".join([*_nets(rows), "", *_files(rows), "", "| else | reached (aimed at) |", "| --- | --- |", *(f"| {what} | {_cell(value, aim, at_most)} |" for what, value, aim, at_most in rest)])
+
+
+def tables(results):
+    two = results / "threads-2" / "latest.json"
+    return tables_of(json.loads((results / "latest.json").read_text()), json.loads(two.read_text()) if two.exists() else None)
 
 
 def update(page, results):

@@ -46,7 +46,10 @@ class Worker:
                 pass  # a thread that ended
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # a process that ended before it read what was asked last
         self.process.wait()
 
 

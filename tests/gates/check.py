@@ -17,6 +17,8 @@ from tally import Tally, unavailable
 RECORDED = HERE / "recorded.json"
 # How many steps are counted of what.
 STEPS = {"tiny": 50, "tiny_function": 200, "mnist": 3, "import": 2}
+# What is run again by `figures again`.
+AGAIN = ("tiny", "mnist", "wide", "cnn", "lstm", "tiny_function", "cnn_inference", "lstm_inference")
 # How much more may be than was recorded: with the same compiler, Eigen and C library, and with others, which make other code of the same sources.
 MORE = {"instructions": (1.03, 1.3), "text": (1.05, 1.5)}
 # MiB that the same training step holds in a program written by hand, and how many times that ours may.
@@ -116,6 +118,8 @@ def hold(tally, now, beside, recorded):
             tally.claim(f"{what}, {name}: {value}, recorded {was}" + (" -- cheaper: record it" if cheaper else ""), [f"at most {factor * was:.0f} is meant; if it is worth that: check.py BUILD_FOLDER --record"] if value > factor * was else
                         ["nothing was counted"] if was and not value and kind not in ("save", "restore") else [])
     tally.claim("steps that are run again call nothing of the system", [f"{len(beside['calls of steps'])} calls: {', '.join(sorted(set(beside['calls of steps'])))}"] if beside["calls of steps"] else [])
+    missing = [f"{net}.{what}" for net in ("on_purpose", *AGAIN) for what in ("allocations", "locks", "calls") if f"{net}.{what}" not in beside["again"]]
+    tally.claim("allocations, locks and calls of steps that are run again are counted", [f"{name} was not counted" for name in missing])
     for name, n in beside["again"].items():
         wanted = name.startswith("on_purpose.")
         tally.claim(f"steps that are run again, {name.replace('.', ', ')}: {n}" if not wanted else f"one is counted if it is there: {name.split('.')[1]}", [] if n == wanted else [f"{n}, not {int(wanted)}"])
@@ -144,10 +148,10 @@ def unseen(recorded):
         now[kind][name] = grow(now[kind].get(name, 0))
         return now
 
-    good = {"needed": {}, "held": {}, "calls of steps": [], "again": {"on_purpose.locks": 1, "cnn.allocations": 0, "lstm.locks": 0}}
+    good = {"needed": {}, "held": {}, "calls of steps": [], "again": {f"{net}.{what}": int(net == "on_purpose") for net in ("on_purpose", *AGAIN) for what in ("allocations", "locks", "calls")}}
     cases = [(f"{kind} of {name}", worse(kind, name, lambda n: round(1.06 * n + 1)), good) for kind in WHAT for name in recorded[kind]]
     cases += [("nothing counted", worse("instructions", "tiny", lambda n: 0), good), ("a call of a new kind", worse("save", "sync", lambda n: n + 1), good), ("a call in a step", recorded, {**good, "calls of steps": ["futex"]}), ("memory", recorded, {**good, "held": {"cnn": 120}}),
-              ("locks that nobody counts", recorded, {**good, "again": {"on_purpose.locks": 0}}), ("an allocation in a step", recorded, {**good, "again": {"cnn.allocations": 5}}), ("a lock in a step", recorded, {**good, "again": {"lstm.locks": 1}}), ("a call in a step of another net", recorded, {**good, "again": {"wide.calls": 1}})]
+              ("locks that nobody counts", recorded, {**good, "again": {**good["again"], "on_purpose.locks": 0}}), ("an allocation in a step", recorded, {**good, "again": {**good["again"], "cnn.allocations": 5}}), ("a lock in a step", recorded, {**good, "again": {**good["again"], "lstm.locks": 1}}), ("steps that are not run again", recorded, {**good, "again": {}}), ("a call in a step of another net", recorded, {**good, "again": {**good["again"], "wide.calls": 1}})]
     for what, now, beside in cases:
         tally = Quiet()
         hold(tally, now, beside, recorded)
